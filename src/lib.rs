@@ -1,1 +1,2 @@
 //! Millstream.
+pub mod model;

@@ -1,0 +1,11 @@
+//! What travels and what is kept: records, keys, key groups and their encoding.
+
+mod codec;
+mod key;
+mod key_group;
+mod record;
+
+pub use codec::{CodecError, decode, encode, encode_into};
+pub use key::{Key, KeyHash, StableHasher, hash_key};
+pub use key_group::{KeyGroup, KeyGroupRange, MaxParallelism, PARALLELISM_LIMIT, ParallelismError};
+pub use record::{Data, Record};
