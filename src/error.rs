@@ -1,0 +1,117 @@
+//! Tells the failures of a job apart: one small error type for everything after the plan was made.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::model::CodecError;
+
+/// The error of a user's function, boxed.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What went wrong while a job was set up or ran. One pointer wide, since results travel with every record.
+pub struct Error(Box<ErrorKind>);
+
+/// The result of everything that can fail at run time.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The kinds of [`Error`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A function given by the user returned an error.
+    #[error("{operator}: {source}")]
+    User {
+        /// The operator the function was given to.
+        operator: String,
+        /// What it returned.
+        source: BoxError,
+    },
+    /// A file or directory could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// Input that cannot be decoded, from a source told to fail on it.
+    #[error("{}: line {line} at byte {offset}: {detail}", path.display())]
+    Undecodable {
+        /// The file.
+        path: PathBuf,
+        /// The first byte of the line, counted from 0.
+        offset: u64,
+        /// The line, counted from 1 at the start of the part of the file that is read as one split.
+        line: u64,
+        /// What the decoder said.
+        detail: String,
+    },
+    /// A value that could not be encoded for a snapshot or decoded from one.
+    #[error("state of {owner}: {source}")]
+    Codec {
+        /// The operator, source or sink whose value it is.
+        owner: String,
+        /// What the codec said.
+        source: CodecError,
+    },
+    /// Anything else, in words.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Error {
+    /// The kind of failure.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0
+    }
+
+    /// Wraps what a user's function in `operator` returned.
+    #[cold]
+    pub fn user(operator: &str, source: impl Into<BoxError>) -> Self {
+        ErrorKind::User { operator: operator.to_owned(), source: source.into() }.into()
+    }
+
+    /// Wraps what the operating system said about `path`.
+    #[cold]
+    pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        ErrorKind::Io { path: path.as_ref().to_owned(), source }.into()
+    }
+
+    /// Wraps what the codec said about a value of `owner`.
+    #[cold]
+    pub fn codec(owner: &str, source: CodecError) -> Self {
+        ErrorKind::Codec { owner: owner.to_owned(), source }.into()
+    }
+
+    /// An error in words.
+    #[cold]
+    pub fn other(message: impl Into<String>) -> Self {
+        ErrorKind::Other(message.into()).into()
+    }
+}
+
+impl From<ErrorKind> for Error {
+    #[cold]
+    fn from(kind: ErrorKind) -> Self {
+        Self(Box::new(kind))
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&*self.0)
+    }
+}

@@ -1,0 +1,196 @@
+//! Decides what an operator, source or sink learns about the subtask it opens in.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use millstream_actors::ids::{Attempt, CheckpointId};
+use millstream_actors::time::Clock;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{SideEmitter, SideId, SideOutput};
+use crate::error::{Error, Result};
+use crate::model::{self, Data, MaxParallelism};
+
+/// The small state of one subtask's operators in a snapshot, by uid: positions and pending transactions, not tables.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorState {
+    by_uid: BTreeMap<String, Vec<u8>>,
+}
+
+impl OperatorState {
+    /// Puts the state of `uid`.
+    ///
+    /// # Errors
+    /// If it cannot be encoded.
+    pub fn put<T: Serialize + ?Sized>(&mut self, uid: &str, value: &T) -> Result<()> {
+        let bytes = model::encode(value).map_err(|source| Error::codec(uid, source))?;
+        self.by_uid.insert(uid.to_owned(), bytes);
+        Ok(())
+    }
+
+    /// The state of `uid`, if the snapshot has any.
+    ///
+    /// # Errors
+    /// If it cannot be decoded as `T`.
+    pub fn get<T: DeserializeOwned>(&self, uid: &str) -> Result<Option<T>> {
+        let Some(bytes) = self.by_uid.get(uid) else { return Ok(None) };
+        model::decode(bytes).map(Some).map_err(|source| Error::codec(uid, source))
+    }
+}
+
+/// The snapshot a subtask starts from.
+#[derive(Debug, Clone)]
+pub struct Restored {
+    /// The completed checkpoint it belongs to.
+    pub checkpoint: CheckpointId,
+    /// This subtask's part of it.
+    pub state: OperatorState,
+}
+
+/// A count kept by one subtask, read by others. Only the subtask that owns it may add.
+#[derive(Debug, Clone, Default)]
+pub struct Counter(Arc<AtomicU64>);
+
+impl Counter {
+    /// Adds `n`.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        // One writer: a plain load and store, much cheaper than a locked addition.
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// The count so far.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set(&self, count: u64) {
+        self.0.store(count, Ordering::Relaxed);
+    }
+}
+
+/// What one subtask counts. The counts are part of its snapshot, so a replayed record is counted once.
+#[derive(Debug, Clone, Default)]
+pub struct Counters {
+    /// Records that a source handed to the topology.
+    pub records_in: Counter,
+    /// Records written to sinks.
+    pub records_out: Counter,
+    /// Records that a filter held back.
+    pub filtered: Counter,
+    /// Records dropped, or put aside, for being late.
+    pub late: Counter,
+    /// Input that could not be decoded, and was skipped or put aside.
+    pub failed: Counter,
+    /// How far the sources have come, in the units of [`SplitEnumerator::total`](crate::io::SplitEnumerator::total).
+    pub progress: Counter,
+}
+
+/// [`Counters`] at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountersView {
+    /// Records that sources handed to the topology.
+    pub records_in: u64,
+    /// Records written to sinks.
+    pub records_out: u64,
+    /// Records that filters held back.
+    pub filtered: u64,
+    /// Records dropped, or put aside, for being late.
+    pub late: u64,
+    /// Input that could not be decoded.
+    pub failed: u64,
+    /// How far the sources have come.
+    pub progress: u64,
+}
+
+impl Counters {
+    /// The counts now.
+    #[must_use]
+    pub fn view(&self) -> CountersView {
+        CountersView {
+            records_in: self.records_in.get(),
+            records_out: self.records_out.get(),
+            filtered: self.filtered.get(),
+            late: self.late.get(),
+            failed: self.failed.get(),
+            progress: self.progress.get(),
+        }
+    }
+
+    pub(crate) fn restore(&self, view: CountersView) {
+        self.records_in.set(view.records_in);
+        self.records_out.set(view.records_out);
+        self.filtered.set(view.filtered);
+        self.late.set(view.late);
+        self.failed.set(view.failed);
+        self.progress.set(view.progress);
+    }
+}
+
+impl std::ops::AddAssign for CountersView {
+    fn add_assign(&mut self, other: Self) {
+        self.records_in += other.records_in;
+        self.records_out += other.records_out;
+        self.filtered += other.filtered;
+        self.late += other.late;
+        self.failed += other.failed;
+        self.progress += other.progress;
+    }
+}
+
+/// What an operator, source or sink learns when it opens inside a subtask. Opening may block.
+pub struct SubtaskContext {
+    /// The position of the subtask among the instances of its block, counted from 0.
+    pub index: u32,
+    /// How many instances its block has.
+    pub parallelism: u32,
+    /// The number of key groups of the job.
+    pub max_parallelism: MaxParallelism,
+    /// The deployment. Never repeats within a state directory.
+    pub attempt: Attempt,
+    /// A short random word that tells this run of the job, with all its attempts and resumptions, from other runs.
+    pub run: Arc<str>,
+    /// The snapshot to start from; `None` in a run that starts from nothing.
+    pub restored: Option<Restored>,
+    /// Machine time.
+    pub clock: Arc<dyn Clock>,
+    /// What the subtask counts.
+    pub counters: Counters,
+    sides: BTreeMap<SideId, Box<dyn Any + Send>>,
+}
+
+impl SubtaskContext {
+    /// A context without snapshot and side outputs.
+    #[must_use]
+    pub fn new(index: u32, parallelism: u32, attempt: Attempt, run: &str, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            index,
+            parallelism,
+            max_parallelism: MaxParallelism::default_for(parallelism),
+            attempt,
+            run: run.into(),
+            restored: None,
+            clock,
+            counters: Counters::default(),
+            sides: BTreeMap::new(),
+        }
+    }
+
+    /// The state that `uid` put into the snapshot to start from, if there is any.
+    ///
+    /// # Errors
+    /// If it cannot be decoded as `T`.
+    pub fn restored_state<T: DeserializeOwned>(&self, uid: &str) -> Result<Option<T>> {
+        self.restored.as_ref().map_or(Ok(None), |restored| restored.state.get(uid))
+    }
+
+    /// The emitting end of `side` within this subtask.
+    pub fn side<T: Data>(&mut self, side: &SideOutput<T>) -> SideEmitter<T> {
+        let emitter = self.sides.entry(side.id()).or_insert_with(|| Box::new(SideEmitter::<T>::new()));
+        emitter.downcast_ref::<SideEmitter<T>>().expect("a side output's identity fixes its type").clone()
+    }
+}

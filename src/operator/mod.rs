@@ -1,0 +1,98 @@
+//! What operators are, and the events they hear. One operator per file.
+
+mod context;
+mod side_output;
+
+pub use context::{Counter, Counters, CountersView, OperatorState, Restored, SubtaskContext};
+pub use side_output::{SideEmitter, SideId, SideOutput};
+
+use millstream_actors::ids::CheckpointId;
+use millstream_actors::time::Timestamp;
+
+use crate::error::Result;
+use crate::model::Record;
+
+/// Where an operator's results go: the next operator of the block, or the block's end.
+pub trait Emit<T> {
+    /// Hands one record on.
+    ///
+    /// # Errors
+    /// If an operator further down failed; the error is passed up unchanged.
+    fn emit(&mut self, record: Record<T>) -> Result<()>;
+}
+
+/// Collects records; used at the seams where chains of operators are boxed, and in tests.
+impl<T> Emit<T> for Vec<Record<T>> {
+    #[inline]
+    fn emit(&mut self, record: Record<T>) -> Result<()> {
+        self.push(record);
+        Ok(())
+    }
+}
+
+/// A job for the blocking pool.
+pub type BlockingJob = Box<dyn FnOnce() -> Result<()> + Send>;
+
+/// One instance of an operator, inside one subtask.
+pub trait Operator: Send + 'static {
+    /// What it takes.
+    type In;
+    /// What it gives.
+    type Out;
+
+    /// Processes one record.
+    ///
+    /// # Errors
+    /// If a user's function or the state fails; the subtask then fails, and the job restarts.
+    fn on_record<E: Emit<Self::Out>>(&mut self, record: Record<Self::In>, out: &mut E) -> Result<()>;
+
+    /// Hears that no record at or before `watermark` is still to come. Called before the watermark is handed on.
+    ///
+    /// # Errors
+    /// As [`Self::on_record`].
+    fn on_watermark<E: Emit<Self::Out>>(&mut self, watermark: Timestamp, out: &mut E) -> Result<()> {
+        let _ = (watermark, out);
+        Ok(())
+    }
+
+    /// Hears that the input has ended: whatever is still held back must be emitted now.
+    ///
+    /// # Errors
+    /// As [`Self::on_record`].
+    fn on_end<E: Emit<Self::Out>>(&mut self, out: &mut E) -> Result<()> {
+        let _ = out;
+        Ok(())
+    }
+
+    /// Hears everything that emits nothing.
+    ///
+    /// # Errors
+    /// If the event cannot be carried out; the subtask then fails.
+    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
+        let _ = control;
+        Ok(())
+    }
+}
+
+/// The events of an operator's life that emit no records.
+#[non_exhaustive]
+pub enum Control<'a> {
+    /// The barrier of `checkpoint` is here: the operator's state goes into the snapshot as of now.
+    Snapshot {
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// Takes state that is small: positions, pending transactions.
+        state: &'a mut OperatorState,
+        /// Takes blocking work that must be done before the subtask may say that its snapshot is durable.
+        seals: &'a mut Vec<BlockingJob>,
+    },
+    /// `checkpoint` is complete: transactions up to it are to be committed.
+    Completed {
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// Takes the blocking work of committing.
+        commits: &'a mut Vec<BlockingJob>,
+    },
+    /// The inputs are empty for now, or a barrier is about to pass: nothing visible may be kept back in buffers.
+    Flush,
+}
