@@ -41,7 +41,7 @@ pub enum ErrorKind {
         path: PathBuf,
         /// The first byte of the line, counted from 0.
         offset: u64,
-        /// The line, counted from 1 at the start of the part of the file that is read as one split.
+        /// The line of the file, counted from 1.
         line: u64,
         /// What the decoder said.
         detail: String,
