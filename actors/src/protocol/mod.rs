@@ -5,8 +5,11 @@
 //!
 //! | file | decides |
 //! | --- | --- |
+//! | [`alignment`] | when a subtask snapshots, and which input channels wait for that |
 //! | [`invariant`] | what must never happen, and how that is checked |
 
+pub mod alignment;
 pub mod invariant;
 
+pub use alignment::{Alignment, AlignmentAction, AlignmentEvent};
 pub use invariant::{Grammar, Invariant, Symbol, Violation, check};
