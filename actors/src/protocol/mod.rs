@@ -6,10 +6,13 @@
 //! | file | decides |
 //! | --- | --- |
 //! | [`alignment`] | when a subtask snapshots, and which input channels wait for that |
+//! | [`valve`] | the watermark of a subtask, from those of its input channels |
 //! | [`invariant`] | what must never happen, and how that is checked |
 
 pub mod alignment;
 pub mod invariant;
+pub mod valve;
 
 pub use alignment::{Alignment, AlignmentAction, AlignmentEvent};
 pub use invariant::{Grammar, Invariant, Symbol, Violation, check};
+pub use valve::{ValveEvent, ValveOutput, WatermarkValve};
