@@ -7,12 +7,15 @@
 //! | --- | --- |
 //! | [`alignment`] | when a subtask snapshots, and which input channels wait for that |
 //! | [`valve`] | the watermark of a subtask, from those of its input channels |
+//! | [`rounds`] | when checkpoints open, complete, fail, and fail the job |
 //! | [`invariant`] | what must never happen, and how that is checked |
 
 pub mod alignment;
 pub mod invariant;
+pub mod rounds;
 pub mod valve;
 
 pub use alignment::{Alignment, AlignmentAction, AlignmentEvent};
 pub use invariant::{Grammar, Invariant, Symbol, Violation, check};
+pub use rounds::{AbandonReason, RoundAction, RoundEvent, RoundKind, Rounds, RoundsConfig};
 pub use valve::{ValveEvent, ValveOutput, WatermarkValve};
