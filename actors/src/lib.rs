@@ -1,8 +1,25 @@
 //! The actor layer of Millstream: it moves batches, keeps subtasks alive and agrees on checkpoints.
 //!
 //! It knows nothing of records' types, operators, keys, tables or files. Decisions are pure and live in
-//! [`protocol`]; the actors are thin shells that hear events and perform actions.
+//! [`protocol`]; the actors are thin shells that hear events and perform actions. The seams to what is above are
+//! [`task`] (what a subtask hosts) and [`checkpoints`] (where manifests are kept); [`job`] starts it all.
 
+pub mod blueprint;
+pub mod channel;
+pub mod checkpoints;
+pub mod environment;
+pub mod error;
 pub mod ids;
+pub mod job;
+pub mod kill;
+pub mod observe;
+pub mod packet;
 pub mod protocol;
+pub mod task;
 pub mod time;
+
+mod coordinator;
+mod enumerator;
+mod mail;
+mod subtask;
+mod supervisor;
