@@ -1,0 +1,58 @@
+//! Decides how records lie together in a batch: values in one column, event times in another that may be missing.
+
+use millstream_actors::time::Timestamp;
+
+use super::Record;
+
+/// Records of one type. `times` is empty, or as long as `values`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordBatch<T> {
+    /// The values.
+    pub values: Vec<T>,
+    /// Their event times; empty if none has one.
+    pub times: Vec<Timestamp>,
+}
+
+impl<T> RecordBatch<T> {
+    /// An empty batch with room for `records`.
+    #[must_use]
+    pub fn with_capacity(records: usize) -> Self {
+        Self { values: Vec::with_capacity(records), times: Vec::new() }
+    }
+
+    /// Adds a record.
+    #[inline]
+    pub fn push(&mut self, record: Record<T>) {
+        if record.time.is_some() || !self.times.is_empty() {
+            // Records before the first one with a time have none.
+            self.times.resize(self.values.len(), Timestamp::NONE);
+            self.times.push(record.time);
+        }
+        self.values.push(record.value);
+    }
+
+    /// How many records there are.
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether there are none.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+}
+
+/// A value with its key and the key's hash, behind a `key_by`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keyed<K, T> {
+    /// The hash of the key, computed once.
+    pub hash: super::KeyHash,
+    /// The key.
+    pub key: K,
+    /// The value.
+    pub value: T,
+}

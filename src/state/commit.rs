@@ -1,0 +1,202 @@
+//! Decides what one transaction writes: the blocks of a checkpoint, or a step of the fold; names `redb`.
+//!
+//! Persisting is durable: its commit is the snapshot. A fold step is not made durable by itself. Commits form one
+//! history, and a crash leaves a prefix of it that ends at a durable one; every fold step leaves the database
+//! consistent, so every prefix is.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use millstream_actors::ids::CheckpointId;
+use redb::{Database, Durability, ReadableDatabase, ReadableTable};
+
+use super::base::{BASE, BASE_ROWS, CHANGELOG, CHECKPOINTS, CRC_BYTES, Snapshot, TABLES, row_checksum};
+use super::changelog::{Block, TableId};
+use super::database::{DatabaseFile, Fence, begin_durable};
+use super::opening::refused;
+use super::{Latch, StateError};
+
+/// A job that makes a snapshot durable. It blocks.
+pub type PersistJob = Box<dyn FnOnce() -> Result<Persisted, StateError> + Send>;
+
+/// A job that does a step of the work beside checkpoints. It blocks.
+pub type FoldJob = Box<dyn FnOnce() -> Result<Folded, StateError> + Send>;
+
+/// A durable snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Persisted {
+    /// The checkpoint it belongs to.
+    pub checkpoint: CheckpointId,
+    /// Changed rows it holds.
+    pub rows: u64,
+    /// Bytes written for them.
+    pub bytes: u64,
+}
+
+/// What a [`FoldJob`] has done.
+pub struct Folded {
+    pub(super) snapshot: Option<Arc<Snapshot>>,
+    pub(super) folded: Option<(TableId, u64)>,
+    pub(super) dropped: Vec<(TableId, CheckpointId)>,
+    rows: u64,
+}
+
+impl Folded {
+    /// Rows merged into the base.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The outcome of a job that had nothing to write.
+    pub(super) fn nothing() -> Self {
+        Self { snapshot: None, folded: None, dropped: Vec::new(), rows: 0 }
+    }
+}
+
+impl std::fmt::Debug for Folded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Folded").field("rows", &self.rows).field("dropped", &self.dropped).finish_non_exhaustive()
+    }
+}
+
+/// What a persist job writes.
+pub(super) struct Persist {
+    pub(super) checkpoint: CheckpointId,
+    pub(super) blocks: Vec<Arc<Block>>,
+    pub(super) names: BTreeMap<String, TableId>,
+    pub(super) oldest: CheckpointId,
+}
+
+impl Persist {
+    pub(super) fn run(&self, file: &DatabaseFile, fence: Fence) -> Result<Persisted, StateError> {
+        file.write(fence, |database, persisted| {
+            // Its blocks went into the later commit, and may have been dropped since.
+            if let Some(by) = persisted.filter(|by| *by >= self.checkpoint) {
+                return Err(StateError::Superseded { checkpoint: self.checkpoint, by });
+            }
+            let written = self.commit(database, &file.path)?;
+            *persisted = Some(self.checkpoint);
+            Ok(written)
+        })
+    }
+
+    fn commit(&self, database: &Database, path: &Path) -> Result<Persisted, StateError> {
+        let refused_table = refused::<redb::TableError>(path);
+        let refused_storage = refused::<redb::StorageError>(path);
+        let transaction = begin_durable(database, path)?;
+        let (mut rows, mut bytes) = (0, 0);
+        {
+            let mut tables = transaction.open_table(TABLES).map_err(&refused_table)?;
+            for (name, id) in &self.names {
+                tables.insert(name.as_str(), id.0).map_err(&refused_storage)?;
+            }
+            let mut changelog = transaction.open_table(CHANGELOG).map_err(&refused_table)?;
+            for block in &self.blocks {
+                let place = (block.table.0, block.checkpoint.0, block.seq);
+                let mut stored = changelog.insert_reserve(place, block.stored_bytes()).map_err(&refused_storage)?;
+                block.store(stored.as_mut());
+                rows += u64::from(block.rows);
+                bytes += block.stored_bytes() as u64;
+            }
+            let mut checkpoints = transaction.open_table(CHECKPOINTS).map_err(&refused_table)?;
+            checkpoints.insert(self.checkpoint.0, rows).map_err(&refused_storage)?;
+            checkpoints.retain_in(..self.oldest.0, |_, _| false).map_err(&refused_storage)?;
+        }
+        transaction.commit().map_err(refused(path))?;
+        Ok(Persisted { checkpoint: self.checkpoint, rows, bytes })
+    }
+}
+
+/// Rows on their way into the base, each a whole base key followed, unless the row is removed, by its value.
+#[derive(Debug, Default)]
+pub struct FoldRows {
+    pub(super) bytes: Vec<u8>,
+    pub(super) rows: Vec<FoldRow>,
+}
+
+/// One row of [`FoldRows`]: where its parts lie.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FoldRow {
+    pub(super) start: usize,
+    pub(super) key_end: usize,
+    /// The end of the value; `None` if the row is removed.
+    pub(super) end: Option<usize>,
+}
+
+impl FoldRows {
+    fn key(&self, row: FoldRow) -> &[u8] {
+        &self.bytes[row.start..row.key_end]
+    }
+}
+
+/// What a fold job does, in one transaction.
+pub(super) struct Fold {
+    pub(super) rows: Option<(TableId, FoldRows)>,
+    pub(super) drop: Vec<(TableId, CheckpointId)>,
+    pub(super) latch: Latch,
+}
+
+impl Fold {
+    pub(super) fn run(self, file: &DatabaseFile, fence: Fence) -> Result<Folded, StateError> {
+        file.write(fence, |database, _| {
+            let rows = self.rows.as_ref().map_or(0, |(_, rows)| rows.rows.len() as u64);
+            let folded = if rows == 0 && self.drop.is_empty() { None } else { self.commit(database, &file.path)? };
+            let transaction = database.begin_read().map_err(refused(&file.path))?;
+            let snapshot = Snapshot::new(&file.path, self.latch.clone(), &transaction)?;
+            Ok(Folded { snapshot: Some(Arc::new(snapshot)), folded, dropped: self.drop, rows })
+        })
+    }
+
+    fn commit(&self, database: &Database, path: &Path) -> Result<Option<(TableId, u64)>, StateError> {
+        let refused_table = refused::<redb::TableError>(path);
+        let refused_storage = refused::<redb::StorageError>(path);
+        let mut transaction = database.begin_write().map_err(refused(path))?;
+        transaction.set_durability(Durability::None).map_err(refused(path))?;
+        let mut folded = None;
+        if let Some((table, rows)) = &self.rows {
+            let mut base_rows = transaction.open_table(BASE_ROWS).map_err(&refused_table)?;
+            let before = base_rows.get(table.0).map_err(&refused_storage)?.map_or(0, |rows| rows.value());
+            let mut base = transaction.open_table(BASE).map_err(&refused_table)?;
+            let after = merge(rows, before, &mut base).map_err(&refused_storage)?;
+            base_rows.insert(table.0, after).map_err(&refused_storage)?;
+            folded = Some((*table, after));
+        }
+        if !self.drop.is_empty() {
+            let mut changelog = transaction.open_table(CHANGELOG).map_err(&refused_table)?;
+            for (table, through) in &self.drop {
+                let old = (table.0, 0, 0)..=(table.0, through.0, u32::MAX);
+                changelog.retain_in(old, |_, _| false).map_err(&refused_storage)?;
+            }
+        }
+        transaction.commit().map_err(refused(path))?;
+        Ok(folded)
+    }
+}
+
+/// Merges `rows` in key order; gives how many rows the table then has, `count` being those it had.
+fn merge(
+    rows: &FoldRows,
+    mut count: u64,
+    base: &mut redb::Table<'_, &'static [u8], &'static [u8]>,
+) -> Result<u64, redb::StorageError> {
+    let mut order = rows.rows.clone();
+    order.sort_unstable_by(|a, b| rows.key(*a).cmp(rows.key(*b)));
+    let mut stored = Vec::new();
+    for row in order {
+        let key = rows.key(row);
+        match row.end {
+            Some(end) => {
+                let value = &rows.bytes[row.key_end..end];
+                stored.clear();
+                stored.reserve(CRC_BYTES + value.len());
+                stored.extend_from_slice(&row_checksum(key, value).to_le_bytes());
+                stored.extend_from_slice(value);
+                count += u64::from(base.insert(key, stored.as_slice())?.is_none());
+            }
+            None => count = count.saturating_sub(u64::from(base.remove(key)?.is_some())),
+        }
+    }
+    Ok(count)
+}

@@ -1,0 +1,293 @@
+//! Decides which rows of a table are folded next, and does for the store what needs the table's types.
+
+use std::sync::Arc;
+
+use millstream_actors::ids::CheckpointId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::StateError;
+use super::base::{Snapshot, begin_key};
+use super::changelog::{Block, TableId};
+use super::commit::{FoldRow, FoldRows};
+use super::generations::{CLEAN, Generation};
+use super::rows::{Flags, Row, RowId};
+use super::table::Table;
+use super::work::{Capture, TableWork, Usage};
+use crate::model::{self, Key};
+
+/// Rows captured in one call: encoding them takes about half a millisecond.
+const CAPTURE_ROWS: usize = 2048;
+/// Rows of one transaction. Neighbours share pages, so a few thousand cost half as much each as one thousand.
+const FOLD_ROWS: usize = 8192;
+/// Rows looked at in one call while those to fold are gathered: about half a millisecond.
+const GATHER_ROWS: usize = 16_384;
+/// The newest generations are not folded while there is better to do: their rows are likely to change again.
+const NEWEST_GENERATIONS: Generation = 2;
+/// The changelog of a table may hold this many versions per live row, and [`SPARE_VERSIONS`] more.
+const VERSIONS_PER_ROW: usize = 4;
+const SPARE_VERSIONS: usize = 65_536;
+/// What the index takes per row, in bytes, at its usual load.
+const INDEX_BYTES: usize = 14;
+
+/// Where folding one table stands.
+#[derive(Debug, Default)]
+pub(super) struct Folding {
+    /// The generations whose rows are being folded, first and last. All that can be are folded together: the more rows
+    /// there are, the more of them share a page of the base.
+    target: Option<(Generation, Generation)>,
+    /// The generation that is being gathered, and how many of its rows were.
+    gathered: (Generation, usize),
+    /// They lie by key group, so that one step touches one stretch of the base.
+    groups: Vec<Vec<RowId>>,
+    /// Rows on their way into the next job, and after that, those in the job that is running.
+    captured: Vec<Captured>,
+    /// Their encodings, before the job.
+    rows: FoldRows,
+    relog: (Generation, usize),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Captured {
+    id: RowId,
+    generation: Generation,
+    removed: bool,
+}
+
+impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> TableWork for Table<K, V> {
+    fn id(&self) -> TableId {
+        self.place.id
+    }
+
+    fn barrier(&mut self, checkpoint: CheckpointId) -> Result<(), StateError> {
+        // Rows left over from a barrier whose checkpoint was abandoned belong to this one. They have not changed since.
+        let left = self.frozen.split_off(self.encoded);
+        self.generation_encoded();
+        self.frozen = std::mem::take(&mut self.dirty);
+        self.frozen.extend_from_slice(&left);
+        self.generations.push(self.current, checkpoint);
+        self.log.begin(checkpoint);
+        self.current = self.current.checked_add(1).ok_or_else(|| self.place.exhausted("generations"))?;
+        Ok(())
+    }
+
+    fn encode(&mut self, budget: &mut usize) -> Result<bool, StateError> {
+        while *budget > 0 && self.encoded < self.frozen.len() {
+            let id = self.frozen[self.encoded];
+            if self.is_frozen(id) {
+                self.encode_row(id)?;
+            }
+            self.encoded += 1;
+            *budget -= 1;
+        }
+        let done = self.encoded == self.frozen.len();
+        if done {
+            self.generation_encoded();
+        }
+        Ok(done)
+    }
+
+    fn take_blocks(&mut self, into: &mut Vec<Arc<Block>>) {
+        into.extend(self.log.take().into_iter().map(Arc::new));
+    }
+
+    fn retained(&mut self, oldest: CheckpointId) {
+        self.generations.retained(oldest);
+        // Generations without blocks need no job to go.
+        self.generations.dropped(CheckpointId(0));
+    }
+
+    fn usage(&self) -> Usage {
+        let row = self.bytes_per_row();
+        Usage {
+            total_bytes: self.rows.len() * row,
+            held_bytes: (self.rows.len() - self.clean) * row,
+            foldable_bytes: self.generations.foldable_rows() * row,
+        }
+    }
+
+    fn evict(&mut self, bytes: usize, scan: usize) -> usize {
+        let row = self.bytes_per_row();
+        let evicted = self.rows.evict(bytes.div_ceil(row).min(self.clean), scan);
+        // A row is clean because the base has it.
+        self.clean -= evicted;
+        self.base.resident -= evicted as u64;
+        evicted * row
+    }
+
+    fn droppable(&self) -> Option<CheckpointId> {
+        self.generations.droppable()
+    }
+
+    fn dropped(&mut self, through: CheckpointId) {
+        self.generations.dropped(through);
+    }
+
+    fn capture(&mut self, newest: bool) -> Result<Capture, StateError> {
+        let last = if newest { Generation::MAX } else { self.current.saturating_sub(1 + NEWEST_GENERATIONS) };
+        if self.folding.target.is_none() {
+            self.folding.target = self.generations.foldable(last);
+            self.folding.gathered = (self.folding.target.map_or(CLEAN, |(first, _)| first), 0);
+            self.folding.groups.clear();
+        }
+        let Some(target) = self.folding.target else { return Ok(Capture::Nothing) };
+        if !self.gather(target) {
+            return Ok(Capture::Preparing);
+        }
+        let all = self.capture_rows(target)?;
+        if !all && self.folding.rows.rows.len() < FOLD_ROWS {
+            return Ok(Capture::Preparing);
+        }
+        if self.folding.rows.rows.is_empty() {
+            self.folding.target = None;
+            let more = self.generations.foldable(last).is_some();
+            return Ok(if more { Capture::Preparing } else { Capture::Nothing });
+        }
+        Ok(Capture::Rows(std::mem::take(&mut self.folding.rows)))
+    }
+
+    fn folded(&mut self, base_rows: u64) {
+        for captured in std::mem::take(&mut self.folding.captured) {
+            self.row_folded(captured);
+        }
+        self.base.rows = base_rows;
+    }
+
+    fn not_folded(&mut self) {
+        self.folding = Folding::default();
+    }
+
+    fn renew(&mut self, snapshot: Arc<Snapshot>) {
+        self.base.snapshot = snapshot;
+    }
+
+    fn relog(&mut self, rows: usize) -> Result<(), StateError> {
+        let (versions, live) = self.generations.versions_and_live();
+        if versions <= VERSIONS_PER_ROW * live + SPARE_VERSIONS {
+            return Ok(());
+        }
+        // The generation closed last may still be in the making.
+        let Some(oldest) = self.generations.oldest_live().filter(|oldest| *oldest + 1 < self.current) else {
+            return Ok(());
+        };
+        if self.folding.relog.0 != oldest {
+            self.folding.relog = (oldest, 0);
+        }
+        for _ in 0..rows {
+            let next = self.folding.relog.1;
+            let listed = self.generations.get_mut(oldest).and_then(|logged| logged.rows.get(next).copied());
+            let Some(id) = listed else { break };
+            self.folding.relog.1 += 1;
+            if is_pinned(self.rows.at(id), oldest) {
+                self.make_dirty(id)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
+    /// Hands the list of encoded rows to the generation closed last.
+    fn generation_encoded(&mut self) {
+        let encoded = std::mem::take(&mut self.frozen);
+        self.encoded = 0;
+        if let Some(logged) = self.generations.get_mut(self.current - 1) {
+            logged.rows.extend_from_slice(&encoded);
+        }
+    }
+
+    fn bytes_per_row(&self) -> usize {
+        let on_heap = std::mem::needs_drop::<K>() || std::mem::needs_drop::<V>();
+        size_of::<Row<K, V>>() + INDEX_BYTES + if on_heap { self.average.get() } else { 0 }
+    }
+
+    /// Sorts the live rows of the generations in `target` by key group, some per call; whether all are.
+    fn gather(&mut self, (_, last): (Generation, Generation)) -> bool {
+        let groups = &mut self.folding.groups;
+        let first_group = self.place.groups.first.0;
+        groups.resize_with(usize::from(self.place.groups.last.0.saturating_sub(first_group)) + 1, Vec::new);
+        let mut budget = GATHER_ROWS;
+        while self.folding.gathered.0 <= last {
+            let (generation, from) = self.folding.gathered;
+            let listed = self.generations.get_mut(generation).map_or(&[][..], |logged| &logged.rows[..]);
+            let until = listed.len().min(from + budget);
+            for &id in &listed[from.min(until)..until] {
+                let row = self.rows.at(id);
+                if is_pinned(row, generation) {
+                    let group = self.place.max.group_of(row.hash).0.saturating_sub(first_group);
+                    if let Some(rows) = groups.get_mut(usize::from(group)) {
+                        rows.push(id);
+                    }
+                }
+            }
+            if until < listed.len() {
+                self.folding.gathered.1 = until;
+                return false;
+            }
+            budget -= until - from.min(until);
+            self.folding.gathered = (generation + 1, 0);
+        }
+        true
+    }
+
+    /// Encodes gathered rows that are still as a generation in `target` logged them; whether there are no more.
+    fn capture_rows(&mut self, (first, last): (Generation, Generation)) -> Result<bool, StateError> {
+        for _ in 0..CAPTURE_ROWS {
+            while self.folding.groups.last().is_some_and(Vec::is_empty) {
+                self.folding.groups.pop();
+            }
+            let Some(id) = self.folding.groups.last_mut().and_then(Vec::pop) else { return Ok(true) };
+            let row = self.rows.at(id);
+            let generation = row.generation;
+            if !(first..=last).contains(&generation) || !is_pinned(row, generation) {
+                continue;
+            }
+            let fold = &mut self.folding.rows;
+            let start = fold.bytes.len();
+            begin_key(self.place.id, self.place.max.group_of(row.hash), &mut fold.bytes);
+            model::encode_into(&row.key, &mut fold.bytes).map_err(|source| self.place.codec(source))?;
+            let key_end = fold.bytes.len();
+            let mut end = None;
+            if let Some(value) = &row.value {
+                model::encode_into(value, &mut fold.bytes).map_err(|source| self.place.codec(source))?;
+                end = Some(fold.bytes.len());
+            }
+            fold.rows.push(FoldRow { start, key_end, end });
+            self.folding.captured.push(Captured { id, generation, removed: row.value.is_none() });
+        }
+        Ok(false)
+    }
+
+    fn row_folded(&mut self, captured: Captured) {
+        // A captured row keeps its place until now, whatever happens to it: it is not clean, and not fresh.
+        let row = self.rows.at_mut(captured.id);
+        if row.flags.has(Flags::FREE) {
+            return;
+        }
+        let was_in_base = row.flags.has(Flags::IN_BASE);
+        if captured.removed && was_in_base {
+            row.flags = row.flags.without(Flags::IN_BASE);
+            self.base.resident -= 1;
+        } else if !captured.removed && !was_in_base {
+            row.flags = row.flags.with(Flags::IN_BASE);
+            self.base.resident += 1;
+        }
+        if !is_pinned(row, captured.generation) {
+            return;
+        }
+        self.generations.folded(captured.generation);
+        row.generation = CLEAN;
+        row.flags = row.flags.without(Flags::LOGGED);
+        if captured.removed {
+            self.rows.free(captured.id);
+        } else {
+            self.clean += 1;
+        }
+    }
+}
+
+/// Whether the newest version of `row` is the one that `generation` logged.
+#[inline]
+fn is_pinned<K, V>(row: &Row<K, V>, generation: Generation) -> bool {
+    row.generation == generation && row.flags.has(Flags::LOGGED)
+}

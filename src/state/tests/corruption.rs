@@ -1,0 +1,140 @@
+//! Damages what is on disk, and expects to be told so; names `redb`.
+
+use redb::{Database, ReadableTable, TableDefinition};
+
+use super::*;
+
+const BASE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("base");
+const CHANGELOG: TableDefinition<'_, (u16, u64, u32), &[u8]> = TableDefinition::new("changelog");
+
+/// Leaves a store with folded rows and rows in the changelog, of checkpoint 2.
+fn leave_rows(directory: &Path) {
+    let state = open(directory);
+    let mut store = store(&state, 1, None);
+    let mut counts: Counts = store.table("counts").unwrap();
+    (0..100).for_each(|key| add(&mut counts, key, 1));
+    checkpoint(&mut store, &mut counts, 1);
+    fold_all(&mut store, &mut counts);
+    (0..10).for_each(|key| add(&mut counts, key, 1));
+    checkpoint(&mut store, &mut counts, 2);
+}
+
+fn damage(bytes: &mut [u8]) {
+    *bytes.last_mut().unwrap() ^= 1;
+}
+
+#[test]
+fn damaged_base_row_is_named_and_the_store_stops() {
+    let directory = tempfile::tempdir().unwrap();
+    leave_rows(directory.path());
+    {
+        let database = Database::open(directory.path().join("counts-0.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        {
+            let mut base = transaction.open_table(BASE).unwrap();
+            let rows: Vec<_> = base
+                .iter()
+                .unwrap()
+                .map(|row| row.unwrap())
+                .map(|(k, v)| (k.value().to_vec(), v.value().to_vec()))
+                .collect();
+            for (key, mut value) in rows {
+                damage(&mut value);
+                base.insert(key.as_slice(), value.as_slice()).unwrap();
+            }
+        }
+        transaction.commit().unwrap();
+    }
+    let state = open(directory.path());
+    let mut store = store(&state, 2, Some(2));
+    let mut counts: Counts = store.table("counts").unwrap();
+    let found = counts.get(hash_key(&50u64), &50);
+    let Err(StateError::Corrupt { table, key_group, .. }) = &found else { panic!("{found:?}") };
+    let (_, max) = groups();
+    assert_eq!((table.as_str(), *key_group), ("counts", Some(max.group_of(hash_key(&50u64)))));
+    let later = store.barrier(CheckpointId(3), &mut counts);
+    assert!(matches!(later, Err(StateError::Corrupt { .. })), "it is latched: {later:?}");
+}
+
+#[test]
+fn damaged_block_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    leave_rows(directory.path());
+    {
+        let database = Database::open(directory.path().join("counts-0.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        {
+            let mut changelog = transaction.open_table(CHANGELOG).unwrap();
+            let (place, mut block) = {
+                let (place, block) = changelog.first().unwrap().unwrap();
+                (place.value(), block.value().to_vec())
+            };
+            damage(&mut block);
+            changelog.insert(place, block.as_slice()).unwrap();
+        }
+        transaction.commit().unwrap();
+    }
+    let state = open(directory.path());
+    let mut store = store(&state, 2, Some(2));
+    let found = store.table::<u64, u64>("counts").map(|_| ());
+    assert!(matches!(&found, Err(StateError::Corrupt { table, .. }) if table == "counts"), "{found:?}");
+}
+
+#[test]
+fn file_of_another_parallelism_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    leave_rows(directory.path());
+    let state = open(directory.path());
+    let (_, max) = groups();
+    let half = KeyGroupRange { first: KeyGroup(0), last: KeyGroup(31) };
+    let opened = state.store("counts-0", Attempt(2), Some(CheckpointId(2)), half, max);
+    assert!(matches!(opened, Err(StateError::Groups { .. })));
+}
+
+#[test]
+fn file_that_is_no_database_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()));
+    std::fs::write(directory.path().join("counts-0.redb"), [7; 5000]).unwrap();
+    let state = open(directory.path());
+    let (groups, max) = groups();
+    assert!(state.store("counts-0", Attempt(2), Some(CheckpointId(2)), groups, max).is_err());
+}
+
+#[test]
+fn stores_without_manifests_are_refused() {
+    for bytes in [None, Some(0), Some(5000)] {
+        let directory = tempfile::tempdir().unwrap();
+        let manifests = directory.path().join("manifests.redb");
+        drop(store(&open(directory.path()), 1, None));
+        match bytes {
+            None => std::fs::remove_file(&manifests).unwrap(),
+            Some(bytes) => std::fs::write(&manifests, vec![0; bytes]).unwrap(),
+        }
+        let error = StateDir::open(directory.path(), StateOptions::default()).err().unwrap();
+        assert!(matches!(&error, StateError::Corrupt { file, .. } if *file == manifests), "{error}");
+        assert!(error.to_string().contains("counts-0.redb is there"), "{error}");
+    }
+}
+
+#[test]
+fn a_damaged_key_is_noticed_when_the_file_is_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = open(directory.path());
+    let mut first = store(&state, 1, None);
+    let mut counts: Counts = first.table("counts").unwrap();
+    (0..2000).for_each(|key| add(&mut counts, key, 1));
+    checkpoint(&mut first, &mut counts, 1);
+    drop((first, counts, state));
+    let file = directory.path().join("counts-0.redb");
+    let whole = std::fs::read(&file).unwrap();
+    let (mut refused, (groups, max)) = (0, groups());
+    for page in 0..whole.len() / 4096 {
+        let mut bytes = whole.clone();
+        bytes[page * 4096 + 2100] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+        let opened = open(directory.path()).store("counts-0", Attempt(2), Some(CheckpointId(1)), groups, max);
+        refused += u64::from(matches!(opened, Err(StateError::Corrupt { .. })));
+    }
+    assert!(refused > 0, "no damaged page of {} is in use", whole.len() / 4096);
+}
