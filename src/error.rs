@@ -3,7 +3,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use millstream_actors::error::Failure;
+
 use crate::model::CodecError;
+use crate::plan::PlanError;
+use crate::state::StateError;
 
 /// The error of a user's function, boxed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -18,6 +22,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
+    /// The topology cannot be run as it is written.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The job has failed for good.
+    #[error("{0}")]
+    Failed(Failure),
     /// A function given by the user returned an error.
     #[error("{operator}: {source}")]
     User {
@@ -46,6 +56,9 @@ pub enum ErrorKind {
         /// What the decoder said.
         detail: String,
     },
+    /// Keyed state that could not be read, written or trusted.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// A value that could not be encoded for a snapshot or decoded from one.
     #[error("state of {owner}: {source}")]
     Codec {
@@ -98,9 +111,24 @@ impl From<ErrorKind> for Error {
     }
 }
 
+impl From<PlanError> for Error {
+    #[cold]
+    fn from(error: PlanError) -> Self {
+        ErrorKind::Plan(error).into()
+    }
+}
+
+impl From<StateError> for Error {
+    #[cold]
+    fn from(error: StateError) -> Self {
+        ErrorKind::State(error).into()
+    }
+}
+
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        // What `main` prints of an error that it returns.
+        fmt::Display::fmt(&self.0, f)
     }
 }
 

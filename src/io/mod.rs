@@ -1,7 +1,36 @@
 //! Where records enter and leave: the traits of sources and sinks, and those that come with the library.
 
+mod collect;
+mod collection;
+mod discard;
+#[cfg(test)]
+mod driver;
+mod file;
+mod for_each;
+mod generator;
+mod no_transactions;
+mod numbered;
+mod print;
+mod queue;
+mod random;
+mod rate;
 mod sink;
 mod source;
 
+pub use collect::{Collect, CollectCommitter, CollectWriter, Collected, Staged};
+pub use collection::{Collection, Items, IterReader, IterSource, IterSplit, from_iter};
+pub use discard::Discard;
+pub use file::{
+    CsvDecoder, CsvEncoder, DeadLetter, Decode, Encode, FileCommitter, FileReader, FileSink, FileSource, FileSplit,
+    FileWriter, Framing, JsonDecoder, JsonEncoder, LineDecoder, LineEncoder, Part,
+};
+pub use for_each::{ForEach, ForEachWriter, TryForEach, TryForEachWriter};
+pub use generator::{FromNumber, FromSeed, Generator};
+pub use no_transactions::NoTransactions;
+pub use numbered::{MakeItem, NumberSplit, NumberedReader};
+pub use print::{Print, PrintWriter};
+pub use queue::SplitQueue;
+pub use random::SplitMix64;
+pub use rate::{AtRate, AtRateReader, RateLimit};
 pub use sink::{Committer, Prepared, Sink, SinkWriter};
 pub use source::{ReadStatus, Source, SourceReader, SplitEnumerator};

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{SideEmitter, SideId, SideOutput};
 use crate::error::{Error, Result};
-use crate::model::{self, Data, MaxParallelism};
+use crate::model::{self, Data, Key, MaxParallelism};
+use crate::state::{Store, Table};
 
 /// The small state of one subtask's operators in a snapshot, by uid: positions and pending transactions, not tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,11 @@ impl OperatorState {
         let bytes = model::encode(value).map_err(|source| Error::codec(uid, source))?;
         self.by_uid.insert(uid.to_owned(), bytes);
         Ok(())
+    }
+
+    /// Takes over everything from `other`.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.by_uid.extend(other.by_uid);
     }
 
     /// The state of `uid`, if the snapshot has any.
@@ -160,6 +166,8 @@ pub struct SubtaskContext {
     pub clock: Arc<dyn Clock>,
     /// What the subtask counts.
     pub counters: Counters,
+    /// The store of keyed state, if the block has any.
+    pub(crate) store: Option<Store>,
     sides: BTreeMap<SideId, Box<dyn Any + Send>>,
 }
 
@@ -176,6 +184,7 @@ impl SubtaskContext {
             restored: None,
             clock,
             counters: Counters::default(),
+            store: None,
             sides: BTreeMap::new(),
         }
     }
@@ -186,6 +195,19 @@ impl SubtaskContext {
     /// If it cannot be decoded as `T`.
     pub fn restored_state<T: DeserializeOwned>(&self, uid: &str) -> Result<Option<T>> {
         self.restored.as_ref().map_or(Ok(None), |restored| restored.state.get(uid))
+    }
+
+    /// The table of keyed state that belongs to `uid`, with what the snapshot has of it.
+    ///
+    /// # Errors
+    /// If the block has no store, or the state on disk cannot be read or trusted.
+    pub(crate) fn table<K, V>(&mut self, uid: &str) -> Result<Table<K, V>>
+    where
+        K: Key,
+        V: Serialize + DeserializeOwned + Send + 'static,
+    {
+        let store = self.store.as_mut().ok_or_else(|| Error::other(format!("'{uid}' has no store for its state")))?;
+        Ok(store.table(uid)?)
     }
 
     /// The emitting end of `side` within this subtask.

@@ -1,16 +1,36 @@
 //! What operators are, and the events they hear. One operator per file.
 
+mod chain;
 mod context;
+mod filter;
+mod flat_map;
+mod fold;
+mod inspect;
+mod key_by;
+mod map;
+mod partition;
 mod side_output;
+mod sink;
 
+pub use chain::{BatchHead, BoxedChain, Chain, ChainEvent, HeadStatus, SourceHead, Step, Then};
 pub use context::{Counter, Counters, CountersView, OperatorState, Restored, SubtaskContext};
+pub use filter::{Filter, TryFilter};
+pub use flat_map::{FlatMap, TryFlatMap};
+pub use fold::{Fold, Reduce};
+pub use inspect::{Inspect, TryInspect};
+pub use key_by::KeyBy;
+pub use map::{Map, TryMap};
+pub use partition::{ByKeyGroup, Custom, First, Local, Partition, Random, RoundRobin};
 pub use side_output::{SideEmitter, SideId, SideOutput};
+pub use sink::SinkOperator;
 
 use millstream_actors::ids::CheckpointId;
 use millstream_actors::time::Timestamp;
 
 use crate::error::Result;
 use crate::model::Record;
+use crate::state::{KeyedTable, StateError};
+use chain::ForHead;
 
 /// Where an operator's results go: the next operator of the block, or the block's end.
 pub trait Emit<T> {
@@ -19,6 +39,12 @@ pub trait Emit<T> {
     /// # Errors
     /// If an operator further down failed; the error is passed up unchanged.
     fn emit(&mut self, record: Record<T>) -> Result<()>;
+
+    /// Hears which records will be emitted next. Nothing but speed may follow from it.
+    #[inline(always)]
+    fn look_ahead(&mut self, upcoming: &[T]) {
+        let _ = upcoming;
+    }
 }
 
 /// Collects records; used at the seams where chains of operators are boxed, and in tests.
@@ -45,6 +71,13 @@ pub trait Operator: Send + 'static {
     /// # Errors
     /// If a user's function or the state fails; the subtask then fails, and the job restarts.
     fn on_record<E: Emit<Self::Out>>(&mut self, record: Record<Self::In>, out: &mut E) -> Result<()>;
+
+    /// Hears which records come next, so that what they need can be fetched for all of them at once. Nothing but speed
+    /// may follow from it.
+    #[inline(always)]
+    fn look_ahead(&mut self, upcoming: &[Self::In]) {
+        let _ = upcoming;
+    }
 
     /// Hears that no record at or before `watermark` is still to come. Called before the watermark is handed on.
     ///
@@ -77,6 +110,12 @@ pub trait Operator: Send + 'static {
 /// The events of an operator's life that emit no records.
 #[non_exhaustive]
 pub enum Control<'a> {
+    /// A batch for the head of the chain.
+    Load(ForHead),
+    /// A split for the reader at the head of the chain.
+    Split(ForHead),
+    /// Each table of keyed state is to be shown to the visitor.
+    Tables(&'a mut dyn FnMut(&mut dyn KeyedTable) -> Result<(), StateError>),
     /// The barrier of `checkpoint` is here: the operator's state goes into the snapshot as of now.
     Snapshot {
         /// The checkpoint.

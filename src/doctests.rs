@@ -1,0 +1,19 @@
+//! Compiles every code block of every Markdown page, so that no page shows code that does not exist.
+
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+#[doc = include_str!("../CHANGELOG.md")]
+struct Changelog;
+
+#[doc = include_str!("../docs/architecture.md")]
+struct Architecture;
+
+#[doc = include_str!("../docs/semantics.md")]
+struct Semantics;
+
+#[doc = include_str!("../docs/state-format.md")]
+struct StateFormat;
+
+#[doc = include_str!("../docs/testing.md")]
+struct Testing;

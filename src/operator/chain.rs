@@ -1,0 +1,313 @@
+//! Fuses the operators of one block by type: a head that takes batches or reads, and operators behind it, all inlined.
+
+use std::vec;
+
+use millstream_actors::packet::Rows;
+use millstream_actors::time::Timestamp;
+
+use super::{Control, Emit, Operator};
+use crate::error::Result;
+use crate::io::{ReadStatus, SourceReader};
+use crate::model::{Data, Record, RecordBatch};
+use crate::operator::{Counter, OperatorState};
+
+/// The operators of one block up to some point: what a stream's type remembers of it.
+///
+/// Implemented by this library only.
+pub trait Chain: Send + 'static {
+    /// What leaves at the end of the chain.
+    type Out: Data;
+
+    /// Takes at most `limit` records through the chain.
+    ///
+    /// # Errors
+    /// If a source or an operator fails.
+    fn run<E: Emit<Self::Out>>(&mut self, limit: usize, out: &mut E) -> Result<Step>;
+
+    /// Takes an event through the chain, operator by operator.
+    ///
+    /// # Errors
+    /// If an operator fails.
+    fn on_event<E: Emit<Self::Out>>(&mut self, event: ChainEvent, out: &mut E) -> Result<()>;
+
+    /// Takes an event that emits nothing to all operators.
+    ///
+    /// # Errors
+    /// If an operator cannot carry it out.
+    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()>;
+}
+
+/// How far a call of [`Chain::run`] came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Records that entered the chain.
+    pub records: usize,
+    /// What the head says.
+    pub head: HeadStatus,
+}
+
+/// What the head of a chain says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadStatus {
+    /// The batch in hand is used up.
+    BatchDone,
+    /// There is more in the batch in hand.
+    BatchGoesOn,
+    /// What a source's reader said.
+    Read(ReadStatus),
+}
+
+/// Events that may emit records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChainEvent {
+    /// No record at or before this time is still to come.
+    Watermark(Timestamp),
+    /// The input has ended.
+    End,
+}
+
+/// A chain with one more operator at its end.
+pub struct Then<C, O> {
+    chain: C,
+    operator: O,
+}
+
+impl<C, O> Then<C, O> {
+    /// Puts `operator` behind `chain`.
+    pub fn new(chain: C, operator: O) -> Self {
+        Self { chain, operator }
+    }
+}
+
+/// Hands what leaves a chain to the operator behind it.
+struct Into<'a, O, E> {
+    operator: &'a mut O,
+    out: &'a mut E,
+}
+
+impl<O: Operator, E: Emit<O::Out>> Emit<O::In> for Into<'_, O, E> {
+    #[inline(always)]
+    fn emit(&mut self, record: Record<O::In>) -> Result<()> {
+        self.operator.on_record(record, self.out)
+    }
+
+    #[inline(always)]
+    fn look_ahead(&mut self, upcoming: &[O::In]) {
+        self.operator.look_ahead(upcoming);
+    }
+}
+
+impl<C: Chain, O: Operator<In = C::Out>> Chain for Then<C, O>
+where
+    O::Out: Data,
+{
+    type Out = O::Out;
+
+    #[inline]
+    fn run<E: Emit<Self::Out>>(&mut self, limit: usize, out: &mut E) -> Result<Step> {
+        self.chain.run(limit, &mut Into { operator: &mut self.operator, out })
+    }
+
+    fn on_event<E: Emit<Self::Out>>(&mut self, event: ChainEvent, out: &mut E) -> Result<()> {
+        self.chain.on_event(event, &mut Into { operator: &mut self.operator, out })?;
+        match event {
+            ChainEvent::Watermark(watermark) => self.operator.on_watermark(watermark, out),
+            ChainEvent::End => self.operator.on_end(out),
+        }
+    }
+
+    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
+        self.chain.on_control(control)?;
+        self.operator.on_control(control)
+    }
+}
+
+/// Records that an operator hears of before it gets them: enough to hide the latency of memory, few enough to fit into
+/// the first cache.
+const LOOK_AHEAD: usize = 64;
+
+/// The head of a block that takes batches from channels.
+pub struct BatchHead<T> {
+    values: vec::IntoIter<T>,
+    times: vec::IntoIter<Timestamp>,
+}
+
+impl<T> BatchHead<T> {
+    /// A head with no batch in hand.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { values: Vec::new().into_iter(), times: Vec::new().into_iter() }
+    }
+}
+
+impl<T> Default for BatchHead<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Data> Chain for BatchHead<T> {
+    type Out = T;
+
+    #[inline]
+    fn run<E: Emit<T>>(&mut self, limit: usize, out: &mut E) -> Result<Step> {
+        let records = limit.min(self.values.len());
+        let mut left = records;
+        while left > 0 {
+            let next = left.min(LOOK_AHEAD);
+            out.look_ahead(&self.values.as_slice()[..next]);
+            if self.times.len() == 0 {
+                for value in self.values.by_ref().take(next) {
+                    out.emit(Record::new(value))?;
+                }
+            } else {
+                for (value, time) in self.values.by_ref().zip(self.times.by_ref()).take(next) {
+                    out.emit(Record::at(value, time))?;
+                }
+            }
+            left -= next;
+        }
+        let head = if self.values.len() == 0 { HeadStatus::BatchDone } else { HeadStatus::BatchGoesOn };
+        Ok(Step { records, head })
+    }
+
+    fn on_event<E: Emit<T>>(&mut self, _event: ChainEvent, _out: &mut E) -> Result<()> {
+        Ok(())
+    }
+
+    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
+        if let Control::Load(rows) = control {
+            let batch = rows.take().and_then(|rows| rows.downcast::<RecordBatch<T>>().ok());
+            let batch = batch.expect("both ends of a channel are made by one call, for one type");
+            (self.values, self.times) = (batch.values.into_iter(), batch.times.into_iter());
+        }
+        Ok(())
+    }
+}
+
+/// The head of a block that reads.
+pub struct SourceHead<R> {
+    uid: String,
+    reader: R,
+    records_in: Counter,
+}
+
+impl<R: SourceReader> SourceHead<R>
+where
+    R::Split: serde::Serialize + serde::de::DeserializeOwned,
+{
+    /// Puts the splits of a snapshot back into `reader`.
+    pub(crate) fn open(
+        uid: &str,
+        mut reader: R,
+        restored: Option<&OperatorState>,
+        records_in: Counter,
+    ) -> Result<Self> {
+        let splits = restored.map_or(Ok(None), |state| state.get::<Vec<R::Split>>(uid))?;
+        for split in splits.into_iter().flatten() {
+            reader.add_split(split)?;
+        }
+        Ok(Self { uid: uid.to_owned(), reader, records_in })
+    }
+}
+
+/// Counts what a reader emits.
+struct Counting<'a, E> {
+    out: &'a mut E,
+    records: usize,
+}
+
+impl<T, E: Emit<T>> Emit<T> for Counting<'_, E> {
+    #[inline(always)]
+    fn emit(&mut self, record: Record<T>) -> Result<()> {
+        self.records += 1;
+        self.out.emit(record)
+    }
+}
+
+impl<R: SourceReader> Chain for SourceHead<R>
+where
+    R::Out: Data,
+    R::Split: serde::Serialize + Send + 'static,
+{
+    type Out = R::Out;
+
+    #[inline]
+    fn run<E: Emit<R::Out>>(&mut self, limit: usize, out: &mut E) -> Result<Step> {
+        let mut counting = Counting { out, records: 0 };
+        let status = self.reader.read(limit, &mut counting)?;
+        let records = counting.records;
+        self.records_in.add(records as u64);
+        Ok(Step { records, head: HeadStatus::Read(status) })
+    }
+
+    fn on_event<E: Emit<R::Out>>(&mut self, _event: ChainEvent, _out: &mut E) -> Result<()> {
+        Ok(())
+    }
+
+    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
+        match control {
+            Control::Split(split) => {
+                let split = split.take().and_then(|split| split.downcast::<R::Split>().ok());
+                self.reader.add_split(*split.expect("a source's enumerator hands out the splits of its reader"))
+            }
+            Control::Snapshot { state, .. } => state.put(&self.uid, &self.reader.snapshot()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A chain whose type is forgotten. Costs one indirect call per run of records, and a copy of each record.
+pub struct BoxedChain<T> {
+    chain: Box<dyn ErasedChain<T>>,
+    emitted: Vec<Record<T>>,
+}
+
+trait ErasedChain<T>: Send {
+    fn run(&mut self, limit: usize, out: &mut Vec<Record<T>>) -> Result<Step>;
+    fn on_event(&mut self, event: ChainEvent, out: &mut Vec<Record<T>>) -> Result<()>;
+    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()>;
+}
+
+impl<C: Chain> ErasedChain<C::Out> for C {
+    fn run(&mut self, limit: usize, out: &mut Vec<Record<C::Out>>) -> Result<Step> {
+        Chain::run(self, limit, out)
+    }
+
+    fn on_event(&mut self, event: ChainEvent, out: &mut Vec<Record<C::Out>>) -> Result<()> {
+        Chain::on_event(self, event, out)
+    }
+
+    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
+        Chain::on_control(self, control)
+    }
+}
+
+impl<T: Data> BoxedChain<T> {
+    /// Forgets the type of `chain`.
+    pub fn new(chain: impl Chain<Out = T>) -> Self {
+        Self { chain: Box::new(chain), emitted: Vec::new() }
+    }
+}
+
+impl<T: Data> Chain for BoxedChain<T> {
+    type Out = T;
+
+    fn run<E: Emit<T>>(&mut self, limit: usize, out: &mut E) -> Result<Step> {
+        let step = self.chain.run(limit, &mut self.emitted)?;
+        self.emitted.drain(..).try_for_each(|record| out.emit(record))?;
+        Ok(step)
+    }
+
+    fn on_event<E: Emit<T>>(&mut self, event: ChainEvent, out: &mut E) -> Result<()> {
+        self.chain.on_event(event, &mut self.emitted)?;
+        self.emitted.drain(..).try_for_each(|record| out.emit(record))
+    }
+
+    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
+        self.chain.on_control(control)
+    }
+}
+
+/// Rows to be put in hand, or a split, on its way through [`Control`] to the head of the chain.
+pub(crate) type ForHead = Option<Rows>;

@@ -1,0 +1,63 @@
+//! Lets some records through and counts the others.
+
+use std::marker::PhantomData;
+
+use super::{Counter, Emit, Operator};
+use crate::error::{BoxError, Error, Result};
+use crate::model::{Data, Record};
+
+/// No or one record out per record in; built by [`Stream::filter`](crate::Stream::filter).
+pub struct Filter<T, F> {
+    predicate: F,
+    filtered: Counter,
+    takes: PhantomData<fn(T)>,
+}
+
+impl<T, F> Filter<T, F> {
+    pub(crate) fn new(predicate: F, filtered: Counter) -> Self {
+        Self { predicate, filtered, takes: PhantomData }
+    }
+}
+
+impl<T: Data, F: FnMut(&T) -> bool + Send + 'static> Operator for Filter<T, F> {
+    type In = T;
+    type Out = T;
+
+    #[inline(always)]
+    fn on_record<E: Emit<T>>(&mut self, record: Record<T>, out: &mut E) -> Result<()> {
+        if (self.predicate)(&record.value) {
+            out.emit(record)
+        } else {
+            self.filtered.add(1);
+            Ok(())
+        }
+    }
+}
+
+/// As [`Filter`], with a predicate that may fail; built by [`Stream::try_filter`](crate::Stream::try_filter).
+pub struct TryFilter<T, F> {
+    predicate: F,
+    filtered: Counter,
+    takes: PhantomData<fn(T)>,
+}
+
+impl<T, F> TryFilter<T, F> {
+    pub(crate) fn new(predicate: F, filtered: Counter) -> Self {
+        Self { predicate, filtered, takes: PhantomData }
+    }
+}
+
+impl<T: Data, X: Into<BoxError>, F: FnMut(&T) -> Result<bool, X> + Send + 'static> Operator for TryFilter<T, F> {
+    type In = T;
+    type Out = T;
+
+    #[inline(always)]
+    fn on_record<E: Emit<T>>(&mut self, record: Record<T>, out: &mut E) -> Result<()> {
+        if (self.predicate)(&record.value).map_err(|error| Error::user("try_filter", error))? {
+            out.emit(record)
+        } else {
+            self.filtered.add(1);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Turns each record into any number of others.
+
+use std::marker::PhantomData;
+
+use super::{Emit, Operator};
+use crate::error::{BoxError, Error, Result};
+use crate::model::{Data, Record};
+
+/// Any number of records out per record in; built by [`Stream::flat_map`](crate::Stream::flat_map).
+pub struct FlatMap<T, F> {
+    function: F,
+    takes: PhantomData<fn(T)>,
+}
+
+impl<T, F> FlatMap<T, F> {
+    pub(crate) fn new(function: F) -> Self {
+        Self { function, takes: PhantomData }
+    }
+}
+
+impl<T: Data, I: IntoIterator, F: FnMut(T) -> I + Send + 'static> Operator for FlatMap<T, F> {
+    type In = T;
+    type Out = I::Item;
+
+    #[inline(always)]
+    fn on_record<E: Emit<I::Item>>(&mut self, record: Record<T>, out: &mut E) -> Result<()> {
+        let time = record.time;
+        (self.function)(record.value).into_iter().try_for_each(|value| out.emit(Record { value, time }))
+    }
+}
+
+/// As [`FlatMap`], with a function that may fail; built by [`Stream::try_flat_map`](crate::Stream::try_flat_map).
+pub struct TryFlatMap<T, F> {
+    function: F,
+    takes: PhantomData<fn(T)>,
+}
+
+impl<T, F> TryFlatMap<T, F> {
+    pub(crate) fn new(function: F) -> Self {
+        Self { function, takes: PhantomData }
+    }
+}
+
+impl<T, I, X, F> Operator for TryFlatMap<T, F>
+where
+    T: Data,
+    I: IntoIterator,
+    X: Into<BoxError>,
+    F: FnMut(T) -> Result<I, X> + Send + 'static,
+{
+    type In = T;
+    type Out = I::Item;
+
+    #[inline(always)]
+    fn on_record<E: Emit<I::Item>>(&mut self, record: Record<T>, out: &mut E) -> Result<()> {
+        let time = record.time;
+        let values = (self.function)(record.value).map_err(|error| Error::user("try_flat_map", error))?;
+        values.into_iter().try_for_each(|value| out.emit(Record { value, time }))
+    }
+}

@@ -1,0 +1,91 @@
+//! Writes records into a sink and carries its transactions through checkpoints: the two-phase commit.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use millstream_actors::ids::CheckpointId;
+
+use super::{Control, Counter, Emit, Operator, SubtaskContext};
+use crate::error::Result;
+use crate::io::{Committer, Sink, SinkWriter};
+use crate::model::Record;
+
+/// Transactions that are sealed and not known to be committed, by the checkpoint they belong to.
+type Pending<T> = BTreeMap<CheckpointId, Vec<T>>;
+
+/// The end of a block: takes records, gives none.
+pub struct SinkOperator<S: Sink> {
+    uid: String,
+    writer: S::Writer,
+    committer: Arc<S::Committer>,
+    /// Shared with commits on the pool, which take out what they have committed.
+    pending: Arc<Mutex<Pending<S::Transaction>>>,
+    records_out: Counter,
+}
+
+impl<S: Sink> SinkOperator<S> {
+    /// Commits the transactions of the snapshot, aborts all others that earlier attempts left, and opens the writer.
+    ///
+    /// # Errors
+    /// If the output cannot be reached, or a commit fails: the job then restarts and tries again.
+    pub(crate) fn open(uid: &str, sink: &S, context: &mut SubtaskContext) -> Result<Self> {
+        let committer = sink.committer(context)?;
+        let restored = context.restored_state::<Pending<S::Transaction>>(uid)?.unwrap_or_default();
+        let committed = restored.into_values().flatten().collect::<Vec<_>>();
+        if !committed.is_empty() {
+            committer.commit(&committed)?;
+        }
+        let mut left = committer.list_pending()?;
+        left.retain(|transaction| !committed.contains(transaction));
+        if !left.is_empty() {
+            committer.abort(&left)?;
+        }
+        let writer = sink.writer(context)?;
+        let records_out = context.counters.records_out.clone();
+        Ok(Self { uid: uid.to_owned(), writer, committer: Arc::new(committer), pending: Arc::default(), records_out })
+    }
+}
+
+impl<S: Sink> Operator for SinkOperator<S> {
+    type In = S::In;
+    type Out = Infallible;
+
+    #[inline(always)]
+    fn on_record<E: Emit<Infallible>>(&mut self, record: Record<S::In>, _out: &mut E) -> Result<()> {
+        self.records_out.add(1);
+        self.writer.write(record)
+    }
+
+    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
+        match control {
+            Control::Flush => self.writer.flush(),
+            Control::Snapshot { checkpoint, state, seals } => {
+                let prepared = self.writer.prepare(*checkpoint)?;
+                seals.extend(prepared.seal);
+                let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+                if !prepared.transactions.is_empty() {
+                    pending.insert(*checkpoint, prepared.transactions);
+                }
+                state.put(&self.uid, &*pending)
+            }
+            Control::Completed { checkpoint, commits } => {
+                let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+                let due = pending.range(..=*checkpoint).map(|(id, of)| (*id, of.clone())).collect::<Pending<_>>();
+                drop(pending);
+                if !due.is_empty() {
+                    let (committer, pending) = (Arc::clone(&self.committer), Arc::clone(&self.pending));
+                    commits.push(Box::new(move || {
+                        for (checkpoint, transactions) in due {
+                            committer.commit(&transactions)?;
+                            pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&checkpoint);
+                        }
+                        Ok(())
+                    }));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}

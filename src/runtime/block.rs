@@ -1,0 +1,421 @@
+//! A block as a task: the chain of its operators, the routers at its end, and the store of its keyed state.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use millstream_actors::blueprint::EdgePattern;
+use millstream_actors::channel::Outputs;
+use millstream_actors::error::{Failure, FailureKind};
+use millstream_actors::ids::{CheckpointId, SubtaskId};
+use millstream_actors::packet::Rows;
+use millstream_actors::task::{
+    BackgroundJob, BackgroundOutcome, CommitJob, Enumeration, EnumerationFactory, PersistJob, Pressure, Progress,
+    SubtaskSnapshot, Task, TaskEvent, TaskFactory, TaskOpening, Then,
+};
+use millstream_actors::time::{Clock, Moment};
+
+use super::routing::{Router, RouterEnd, SideRouter};
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::{ReadStatus, Source, SplitEnumerator};
+use crate::model::{self, MaxParallelism};
+use crate::operator::{
+    BlockingJob, Chain, ChainEvent, Control, Counters, CountersView, First, HeadStatus, Local, OperatorState, Restored,
+    RoundRobin, SubtaskContext,
+};
+use crate::state::{self, KeyedTable, StateDir, StateError, Store, VisitTables};
+
+/// Rows of keyed state encoded per run slice while a snapshot is being written.
+const ENCODED_ROWS_PER_SLICE: usize = 8192;
+
+/// The name, within a subtask's small state, of what it counted.
+pub(super) const COUNTERS: &str = "millstream counters";
+
+/// Makes the chain of one subtask.
+pub(crate) type OpenChain<C> = Arc<dyn Fn(&mut SubtaskContext) -> Result<C> + Send + Sync>;
+
+/// Makes the router of one subtask, given its index.
+pub(crate) type OpenRouter<R> = Box<dyn Fn(&BlockDeploy, u32) -> R + Send + Sync>;
+
+/// Makes the router of one subtask's side output.
+pub(crate) type OpenSide = Arc<dyn Fn(&mut SubtaskContext, &BlockDeploy) -> Box<dyn SideRouter> + Send + Sync>;
+
+/// What the plan and the options of a job decide about one block.
+#[derive(Clone)]
+pub(crate) struct BlockDeploy {
+    pub(crate) name: String,
+    pub(crate) parallelism: u32,
+    pub(crate) max_parallelism: MaxParallelism,
+    /// Per outgoing edge, the parallelism of the receiving block and whether a subtask reaches all of it.
+    pub(crate) receivers: Vec<Receivers>,
+    pub(crate) batch_records: usize,
+    /// The file name of its keyed state, if it has any.
+    pub(crate) stem: Option<String>,
+    pub(crate) state: StateDir,
+    pub(crate) run: Arc<str>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) counted: Counted,
+}
+
+/// The receiving end of an edge, as a sender counts it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Receivers {
+    pub(crate) parallelism: u32,
+    pub(crate) pattern: EdgePattern,
+}
+
+impl BlockDeploy {
+    /// How many channels subtask `index` has along `edge`.
+    pub(crate) fn channels(&self, edge: usize, index: u32) -> usize {
+        let Receivers { parallelism, pattern } = self.receivers[edge];
+        pattern.receivers(index, self.parallelism, parallelism).len()
+    }
+}
+
+impl BlockDeploy {
+    /// The partition of an edge without exchange of its own: to the equal if there is one, else in turn.
+    pub(crate) fn local(&self, edge: usize, index: u32) -> Local {
+        match self.receivers[edge].pattern {
+            EdgePattern::OneToOne => Local::Equals(First),
+            _ => Local::InTurn(RoundRobin::starting_at(index as usize)),
+        }
+    }
+}
+
+/// The counters of all subtasks of the present attempt.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counted {
+    by_subtask: Arc<Mutex<BTreeMap<SubtaskId, Counters>>>,
+}
+
+impl Counted {
+    fn register(&self, subtask: SubtaskId, counters: Counters) {
+        self.by_subtask.lock().unwrap_or_else(PoisonError::into_inner).insert(subtask, counters);
+    }
+
+    /// The sums over all subtasks.
+    pub(crate) fn total(&self) -> CountersView {
+        let by_subtask = self.by_subtask.lock().unwrap_or_else(PoisonError::into_inner);
+        by_subtask.values().fold(CountersView::default(), |mut sum, counters| {
+            sum += counters.view();
+            sum
+        })
+    }
+}
+
+/// Makes the tasks of one block.
+pub(crate) struct BlockFactory<C, R> {
+    pub(crate) deploy: BlockDeploy,
+    pub(crate) open: OpenChain<C>,
+    pub(crate) router: OpenRouter<R>,
+    pub(crate) sides: Vec<OpenSide>,
+}
+
+impl<C: Chain, R: Router<C::Out>> TaskFactory for BlockFactory<C, R> {
+    fn open(&self, opening: TaskOpening) -> Result<Box<dyn Task>, Failure> {
+        let fail = |error: Error| failure(&self.deploy.name, &error);
+        self.open_task(opening).map(|task| Box::new(task) as Box<dyn Task>).map_err(fail)
+    }
+}
+
+impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
+    fn open_task(&self, opening: TaskOpening) -> Result<BlockTask<C, R>> {
+        let deploy = &self.deploy;
+        let index = opening.subtask.index;
+        let clock = Arc::clone(&deploy.clock);
+        let mut context = SubtaskContext::new(index, deploy.parallelism, opening.attempt, &deploy.run, clock);
+        context.max_parallelism = deploy.max_parallelism;
+        let checkpoint = opening.restored.as_ref().map(|(checkpoint, _)| *checkpoint);
+        if let Some((checkpoint, snapshot)) = opening.restored {
+            let state = if snapshot.state.is_empty() {
+                OperatorState::default()
+            } else {
+                model::decode::<OperatorState>(&snapshot.state).map_err(|source| Error::codec(&deploy.name, source))?
+            };
+            if let Some(view) = state.get::<CountersView>(COUNTERS)? {
+                context.counters.restore(view);
+            }
+            context.restored = Some(Restored { checkpoint, state });
+        }
+        deploy.counted.register(opening.subtask, context.counters.clone());
+        if let Some(stem) = &deploy.stem {
+            let groups = deploy.max_parallelism.range_of(index, deploy.parallelism);
+            let stem = format!("{stem}-{index}");
+            context.store =
+                Some(deploy.state.store(&stem, opening.attempt, checkpoint, groups, deploy.max_parallelism)?);
+        }
+        let chain = (self.open)(&mut context)?;
+        let router = (self.router)(deploy, index);
+        let sides = self.sides.iter().map(|open| open(&mut context, deploy)).collect();
+        let (counters, store) = (context.counters, context.store);
+        let name = deploy.name.clone();
+        Ok(BlockTask { name, chain, router, sides, counters, store, taken: None, written: Arc::default() })
+    }
+}
+
+fn failure(block: &str, error: &Error) -> Failure {
+    let (operator, message) = match error.kind() {
+        ErrorKind::User { operator, source } => (operator.as_str(), source.to_string()),
+        _ => (block, error.to_string()),
+    };
+    let kind = match error.kind() {
+        // Another attempt would find the same file.
+        ErrorKind::State(
+            StateError::Corrupt { .. }
+            | StateError::Missing { .. }
+            | StateError::Groups { .. }
+            | StateError::Format { .. },
+        ) => FailureKind::Untrusted,
+        ErrorKind::Undecodable { .. } => FailureKind::Input,
+        _ => FailureKind::Error,
+    };
+    Failure::of_job(operator, kind, message)
+}
+
+/// One subtask of a block.
+struct BlockTask<C, R> {
+    name: String,
+    chain: C,
+    router: R,
+    sides: Vec<Box<dyn SideRouter>>,
+    counters: Counters,
+    store: Option<Store>,
+    taken: Option<Taken>,
+    /// What the durable writes said, on their way back from the pool.
+    written: Arc<Mutex<Written>>,
+}
+
+/// A snapshot that is not written yet.
+struct Taken {
+    state: OperatorState,
+    seals: Vec<BlockingJob>,
+}
+
+/// The outcome of the durable writes of a snapshot.
+#[derive(Default)]
+struct Written {
+    store: Option<Result<state::Persisted, StateError>>,
+    seal: Option<Error>,
+}
+
+/// The tables of a chain, as the store visits them.
+struct TablesOf<'a, C>(&'a mut C);
+
+impl<C: Chain> VisitTables for TablesOf<'_, C> {
+    fn visit(&mut self, each: &mut dyn FnMut(&mut dyn KeyedTable) -> Result<(), StateError>) -> Result<(), StateError> {
+        let mut outcome = Ok(());
+        let mut keep = |table: &mut dyn KeyedTable| {
+            if outcome.is_ok() {
+                outcome = each(table);
+            }
+            Ok(())
+        };
+        // Operators do nothing here but call the visitor, which keeps its own error.
+        let _ = self.0.on_control(&mut Control::Tables(&mut keep));
+        outcome
+    }
+}
+
+impl<C: Chain, R: Router<C::Out>> BlockTask<C, R> {
+    fn guard<T>(&self, outcome: Result<T>) -> Result<T, Failure> {
+        outcome.map_err(|error| failure(&self.name, &error))
+    }
+
+    fn trust<T>(&self, outcome: Result<T, StateError>) -> Result<T, Failure> {
+        self.guard(outcome.map_err(Error::from))
+    }
+
+    fn control(&mut self, mut control: Control<'_>) -> Result<(), Failure> {
+        let outcome = self.chain.on_control(&mut control);
+        self.guard(outcome)
+    }
+}
+
+impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
+    fn load(&mut self, rows: Rows) {
+        // Taking a batch in hand cannot fail.
+        let _ = self.chain.on_control(&mut Control::Load(Some(rows)));
+    }
+
+    fn run(&mut self, budget: usize, outputs: &mut Outputs) -> Result<Progress, Failure> {
+        let limit = budget.min(self.router.room(outputs));
+        if limit == 0 {
+            return Ok(Progress { records: 0, then: Then::Blocked });
+        }
+        let outcome = self.chain.run(limit, &mut RouterEnd { router: &mut self.router, outputs });
+        let step = self.guard(outcome)?;
+        for side in &mut self.sides {
+            side.drain(outputs).map_err(|error| failure(&self.name, &error))?;
+        }
+        let then = match step.head {
+            HeadStatus::BatchDone => Then::BatchDone,
+            HeadStatus::BatchGoesOn | HeadStatus::Read(ReadStatus::More) => Then::More,
+            HeadStatus::Read(ReadStatus::Wait(time)) => Then::Wait(time),
+            HeadStatus::Read(ReadStatus::SplitsFinished) => Then::SplitsFinished,
+        };
+        Ok(Progress { records: step.records, then })
+    }
+
+    fn on_event(&mut self, event: TaskEvent, outputs: &mut Outputs) -> Result<(), Failure> {
+        let event = match event {
+            TaskEvent::Watermark(at) => Some(ChainEvent::Watermark(at)),
+            TaskEvent::End => Some(ChainEvent::End),
+            TaskEvent::Flush => None,
+        };
+        match event {
+            Some(event) => {
+                let outcome = self.chain.on_event(event, &mut RouterEnd { router: &mut self.router, outputs });
+                self.guard(outcome)?;
+            }
+            None => {
+                self.control(Control::Flush)?;
+                self.router.flush(outputs);
+            }
+        }
+        for side in &mut self.sides {
+            side.drain(outputs).map_err(|error| failure(&self.name, &error))?;
+            side.flush(outputs);
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<(), Failure> {
+        let (mut state, mut seals) = (OperatorState::default(), Vec::new());
+        self.control(Control::Snapshot { checkpoint, state: &mut state, seals: &mut seals })?;
+        self.guard(state.put(COUNTERS, &self.counters.view()))?;
+        self.taken = Some(Taken { state, seals });
+        if let Some(store) = &mut self.store {
+            let outcome = store.barrier(checkpoint, &mut TablesOf(&mut self.chain));
+            self.trust(outcome)?;
+        }
+        Ok(())
+    }
+
+    fn persist(&mut self) -> Result<Option<PersistJob>, Failure> {
+        let write = match &mut self.store {
+            None => None,
+            Some(store) => match store.encode(ENCODED_ROWS_PER_SLICE, &mut TablesOf(&mut self.chain)) {
+                Ok(None) => return Ok(None),
+                Ok(write) => write,
+                Err(error) => return self.trust(Err(error)),
+            },
+        };
+        let taken = self.taken.take().ok_or_else(|| {
+            Failure::of_job(&self.name, FailureKind::Error, "a snapshot is to be written, but none was taken")
+        })?;
+        let state = self.guard(model::encode(&taken.state).map_err(|source| Error::codec(&self.name, source)))?;
+        let written = Arc::clone(&self.written);
+        Ok(Some(Box::new(move || {
+            let sealed = taken.seals.into_iter().try_for_each(|seal| seal());
+            // The store's delta is written even if a sink failed: the next checkpoint builds on it.
+            let outcome = write.map(|write| write());
+            let bytes = match &outcome {
+                Some(Ok(persisted)) => Ok(persisted.bytes),
+                Some(Err(error)) => Err(error.to_string()),
+                None => Ok(0),
+            };
+            let sealed_in_words = sealed.as_ref().map_err(ToString::to_string).copied();
+            *written.lock().unwrap_or_else(PoisonError::into_inner) = Written { store: outcome, seal: sealed.err() };
+            sealed_in_words?;
+            Ok(SubtaskSnapshot { state, bytes: bytes?, drained: false })
+        })))
+    }
+
+    fn persisted(&mut self, _checkpoint: CheckpointId, _written: bool) -> Result<(), Failure> {
+        let written = std::mem::take(&mut *self.written.lock().unwrap_or_else(PoisonError::into_inner));
+        if let (Some(store), Some(outcome)) = (&mut self.store, written.store) {
+            let outcome = store.persisted(outcome);
+            self.trust(outcome)?;
+        }
+        // A delta of the store goes into the next checkpoint, but a transaction that could not be sealed is lost.
+        written.seal.map_or(Ok(()), |error| Err(failure(&self.name, &error)))
+    }
+
+    fn completed(&mut self, checkpoint: CheckpointId, oldest: CheckpointId) -> Result<Vec<CommitJob>, Failure> {
+        let mut commits = Vec::new();
+        self.control(Control::Completed { checkpoint, commits: &mut commits })?;
+        if let Some(store) = &mut self.store {
+            let outcome = store.completed(checkpoint, oldest, &mut TablesOf(&mut self.chain));
+            self.trust(outcome)?;
+        }
+        let in_words =
+            |commit: BlockingJob| -> CommitJob { Box::new(move || commit().map_err(|error| error.to_string())) };
+        Ok(commits.into_iter().map(in_words).collect())
+    }
+
+    fn background(&mut self, idle: bool, now: Moment) -> Result<Option<BackgroundJob>, Failure> {
+        let Some(store) = &mut self.store else { return Ok(None) };
+        let job = store.background(idle, now, &mut TablesOf(&mut self.chain));
+        let job = self.trust(job)?;
+        Ok(job.map(|job| Box::new(move || Box::new(job()) as BackgroundOutcome) as BackgroundJob))
+    }
+
+    fn background_done(&mut self, outcome: BackgroundOutcome, now: Moment) -> Result<(), Failure> {
+        let Some(store) = &mut self.store else { return Ok(()) };
+        let outcome = outcome.downcast::<Result<state::Folded, StateError>>();
+        let outcome = *outcome.expect("the only background jobs are those of the store");
+        let folded = store.folded(outcome, now, &mut TablesOf(&mut self.chain));
+        self.trust(folded)
+    }
+
+    fn pressure(&mut self) -> Result<Pressure, Failure> {
+        let Some(store) = &mut self.store else { return Ok(Pressure::None) };
+        let pressure = store.pressure(&mut TablesOf(&mut self.chain));
+        Ok(match self.trust(pressure)? {
+            state::Pressure::None => Pressure::None,
+            state::Pressure::AskCheckpoint => Pressure::Checkpoint,
+            state::Pressure::Fold => Pressure::Background,
+        })
+    }
+
+    fn add_split(&mut self, split: Rows) -> Result<(), Failure> {
+        self.control(Control::Split(Some(split)))
+    }
+}
+
+/// What the options of a job decide about one source.
+#[derive(Clone)]
+pub(crate) struct SourceDeploy {
+    pub(crate) uid: String,
+    pub(crate) parallelism: u32,
+    /// The size of the input, in the units of the source's progress.
+    pub(crate) total: Arc<Mutex<BTreeMap<String, Option<u64>>>>,
+}
+
+/// Makes the enumeration of one source.
+pub(crate) struct SourceSplits<S> {
+    pub(crate) source: Arc<S>,
+    pub(crate) deploy: SourceDeploy,
+}
+
+impl<S: Source> EnumerationFactory for SourceSplits<S> {
+    fn open(&self, restored: Option<&[u8]>) -> Result<Box<dyn Enumeration>, Failure> {
+        let uid = self.deploy.uid.clone();
+        let enumerator = match restored {
+            Some(bytes) => model::decode::<S::Enumerator>(bytes).map_err(|source| Error::codec(&uid, source)),
+            None => self.source.discover(self.deploy.parallelism),
+        };
+        let enumerator = enumerator.map_err(|error| failure(&uid, &error))?;
+        let mut totals = self.deploy.total.lock().unwrap_or_else(PoisonError::into_inner);
+        totals.insert(uid.clone(), enumerator.total());
+        Ok(Box::new(Splits { uid, enumerator }))
+    }
+}
+
+struct Splits<E> {
+    uid: String,
+    enumerator: E,
+}
+
+impl<E: SplitEnumerator> Enumeration for Splits<E>
+where
+    E::Split: Send + 'static,
+{
+    fn next_split(&mut self, reader: u32) -> Result<Option<Rows>, Failure> {
+        let split = self.enumerator.next_split(reader).map_err(|error| failure(&self.uid, &error))?;
+        Ok(split.map(|split| Box::new(split) as Rows))
+    }
+
+    fn snapshot(&self) -> Result<Vec<u8>, Failure> {
+        model::encode(&self.enumerator).map_err(|source| failure(&self.uid, &Error::codec(&self.uid, source)))
+    }
+}

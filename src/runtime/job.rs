@@ -1,0 +1,568 @@
+//! Starts a planned topology as a job, and is the user's hold on it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use millstream_actors::blueprint::{BlockBlueprint, Blueprint, EdgeBlueprint};
+use millstream_actors::ids::{BlockId, CheckpointId, SubtaskId};
+use millstream_actors::job::{Controls, Job, JobConfig};
+use millstream_actors::kill::{Faults, NoFaults};
+use millstream_actors::observe::{AttemptView, CheckpointView, JobStatus, JobView};
+use millstream_actors::protocol::{RestartPolicy, RoundsConfig};
+use millstream_actors::task::{EnumerationFactory, TaskFactory};
+use millstream_actors::time::RuntimeClock;
+use tempfile::TempDir;
+
+use super::block::{BlockDeploy, Counted, Receivers, SourceDeploy};
+use super::checkpoints::{JobCheckpoints, Layout};
+use crate::error::{Error, ErrorKind, Result};
+use crate::operator::CountersView;
+use crate::plan::Plan;
+use crate::state::{StateDir, StateOptions};
+
+/// How a job runs.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+/// use millstream::prelude::*;
+///
+/// let options = JobOptions::new()
+///     .parallelism(4)
+///     .checkpoint_interval(Duration::from_secs(1))
+///     .restart(RestartPolicy::FixedDelay { attempts: Some(3), delay: Duration::ZERO });
+/// # let _ = options;
+/// ```
+#[derive(Clone)]
+pub struct JobOptions {
+    pub(crate) parallelism: u32,
+    state_dir: Option<PathBuf>,
+    fresh: bool,
+    rounds: RoundsConfig,
+    restart: RestartPolicy,
+    retained: usize,
+    batch_records: usize,
+    credits: usize,
+    workers: usize,
+    memory_bytes: usize,
+    seed: u64,
+    faults: Arc<dyn Faults>,
+}
+
+impl Default for JobOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl JobOptions {
+    /// One subtask per block and core, a checkpoint every 10 s in a temporary directory, exponential restart delays.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            parallelism: default_parallelism(),
+            state_dir: None,
+            fresh: false,
+            rounds: RoundsConfig::default(),
+            restart: RestartPolicy::default(),
+            retained: 1,
+            batch_records: 1024,
+            credits: 16,
+            workers: default_parallelism() as usize,
+            memory_bytes: StateOptions::default().memory_bytes,
+            seed: 0,
+            faults: Arc::new(NoFaults),
+        }
+    }
+
+    /// Subtasks of each block that sets no number of its own.
+    #[must_use]
+    pub fn parallelism(mut self, subtasks: u32) -> Self {
+        self.parallelism = subtasks;
+        self
+    }
+
+    /// Where checkpoints lie. A start with a directory that holds a completed checkpoint resumes from it. Without a
+    /// directory, the job uses a temporary one that goes with it.
+    #[must_use]
+    pub fn state_dir(mut self, directory: impl AsRef<Path>) -> Self {
+        self.state_dir = Some(directory.as_ref().to_owned());
+        self
+    }
+
+    /// Throws away what the state directory holds, and starts from nothing.
+    #[must_use]
+    pub fn fresh(mut self, fresh: bool) -> Self {
+        self.fresh = fresh;
+        self
+    }
+
+    /// The time between the starts of two checkpoints; 10 s by default.
+    #[must_use]
+    pub fn checkpoint_interval(mut self, interval: Duration) -> Self {
+        self.rounds.interval = Some(interval);
+        self
+    }
+
+    /// Takes no checkpoints but the last one, at the end of the input or at a stop.
+    #[must_use]
+    pub fn without_checkpoints(mut self) -> Self {
+        self.rounds.interval = None;
+        self
+    }
+
+    /// The least time between the end of a checkpoint and the start of the next; 0 by default.
+    #[must_use]
+    pub fn checkpoint_pause(mut self, pause: Duration) -> Self {
+        self.rounds.min_pause = pause;
+        self
+    }
+
+    /// The time after which a checkpoint is given up; 10 min by default.
+    #[must_use]
+    pub fn checkpoint_timeout(mut self, timeout: Duration) -> Self {
+        self.rounds.timeout = timeout;
+        self
+    }
+
+    /// How many checkpoints in a row may fail before the job does; 0 by default.
+    #[must_use]
+    pub fn tolerable_failures(mut self, failures: u32) -> Self {
+        self.rounds.tolerable_failures = failures;
+        self
+    }
+
+    /// How many completed checkpoints are kept; 1 by default, and at least 1.
+    #[must_use]
+    pub fn retained_checkpoints(mut self, checkpoints: usize) -> Self {
+        self.retained = checkpoints.max(1);
+        self
+    }
+
+    /// What follows a failure.
+    #[must_use]
+    pub fn restart(mut self, policy: RestartPolicy) -> Self {
+        self.restart = policy;
+        self
+    }
+
+    /// Records per batch; 1,024 by default, and at least 1.
+    #[must_use]
+    pub fn batch_records(mut self, records: usize) -> Self {
+        self.batch_records = records.max(1);
+        self
+    }
+
+    /// Batches in flight towards a subtask, shared by its input channels, each of which has at least 2; 16 by default.
+    /// With [`JobOptions::batch_records`] it bounds the memory of records on their way, and the time that a barrier waits
+    /// behind them.
+    #[must_use]
+    pub fn credits(mut self, batches: usize) -> Self {
+        self.credits = batches.max(1);
+        self
+    }
+
+    /// Threads that subtasks run on; one per core by default.
+    #[must_use]
+    pub fn workers(mut self, threads: usize) -> Self {
+        self.workers = threads.max(1);
+        self
+    }
+
+    /// Memory for the rows of one subtask's keyed state, in bytes; 256 MiB by default. State may be far larger.
+    #[must_use]
+    pub fn state_memory(mut self, bytes: usize) -> Self {
+        self.memory_bytes = bytes;
+        self
+    }
+
+    /// The seed of what is random: the jitter of restart delays.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Where actors die, for tests.
+    #[must_use]
+    pub fn faults(mut self, faults: impl Faults) -> Self {
+        self.faults = Arc::new(faults);
+        self
+    }
+}
+
+impl fmt::Debug for JobOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobOptions")
+            .field("parallelism", &self.parallelism)
+            .field("state_dir", &self.state_dir)
+            .field("rounds", &self.rounds)
+            .field("restart", &self.restart)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One subtask per core.
+pub(crate) fn default_parallelism() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32)
+}
+
+/// What is known of a job while its blocks are being made.
+pub(crate) struct Preparation {
+    plan: Plan,
+    state: StateDir,
+    run: Arc<str>,
+    batch_records: usize,
+    counted: Counted,
+    totals: Arc<Mutex<BTreeMap<String, Option<u64>>>>,
+    blueprint: Blueprint,
+}
+
+impl Preparation {
+    /// What is decided about block `index`, whose keyed state lies under the uid `keyed`.
+    pub(crate) fn block(&self, index: usize, keyed: Option<&str>) -> BlockDeploy {
+        let edges = self.plan.edges.iter().filter(|edge| edge.from == index);
+        let receivers = edges.map(|edge| Receivers {
+            parallelism: self.plan.blocks[edge.to].parallelism,
+            pattern: edge.exchange.pattern(),
+        });
+        BlockDeploy {
+            name: self.plan.block_name(index),
+            parallelism: self.plan.blocks[index].parallelism,
+            max_parallelism: self.plan.max_parallelism,
+            receivers: receivers.collect(),
+            batch_records: self.batch_records,
+            stem: keyed.map(stem_of),
+            state: self.state.clone(),
+            run: Arc::clone(&self.run),
+            clock: Arc::new(RuntimeClock::start()),
+            counted: self.counted.clone(),
+        }
+    }
+
+    /// What is decided about the source in block `index`.
+    pub(crate) fn source(&self, index: usize, uid: &str) -> SourceDeploy {
+        let parallelism = self.plan.blocks[index].parallelism;
+        SourceDeploy { uid: uid.to_owned(), parallelism, total: Arc::clone(&self.totals) }
+    }
+
+    /// Adds the next block.
+    pub(crate) fn add(&mut self, tasks: Arc<dyn TaskFactory>, splits: Option<Arc<dyn EnumerationFactory>>) {
+        let block = self.blueprint.blocks.len();
+        let (name, parallelism) = (self.plan.block_name(block), self.plan.blocks[block].parallelism);
+        self.blueprint.blocks.push(BlockBlueprint { name, parallelism, tasks, splits });
+    }
+}
+
+/// The file name of the state of `uid`: letters and digits as they are, all else as its code point.
+fn stem_of(uid: &str) -> String {
+    let spell = |c: char| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("_{:x}_", u32::from(c)) };
+    uid.chars().map(spell).collect()
+}
+
+/// Starts `plan` with the blocks that `make` adds.
+pub(crate) fn deploy(plan: Plan, options: JobOptions, make: impl FnOnce(&mut Preparation)) -> Result<JobHandle> {
+    let started = Instant::now();
+    let (directory, temporary) = match options.state_dir {
+        Some(directory) => (directory, None),
+        None => {
+            let temporary = TempDir::new().map_err(|source| Error::io(std::env::temp_dir(), source))?;
+            (temporary.path().to_owned(), Some(temporary))
+        }
+    };
+    let state =
+        StateDir::open(&directory, StateOptions { memory_bytes: options.memory_bytes, ..StateOptions::default() })?;
+    if options.fresh {
+        state.clear()?;
+    }
+    let counted = Counted::default();
+    let count = counted.clone();
+    let mut plan = plan;
+    if let Some(begun_with) = JobCheckpoints::max_parallelism_in(&state)?
+        && !plan.max_parallelism_is_explicit
+        && plan.blocks.iter().all(|block| block.parallelism <= begun_with.groups())
+    {
+        plan.max_parallelism = begun_with;
+    }
+    let layout = Layout::of(&plan);
+    let checkpoints = JobCheckpoints::open(state.clone(), layout, options.retained, Arc::new(move || count.total()))?;
+    let (finished, resumed_from) = (checkpoints.finished()?, checkpoints.latest_id()?);
+    let mut preparation = Preparation {
+        state,
+        run: checkpoints.run()?,
+        batch_records: options.batch_records,
+        counted: counted.clone(),
+        totals: Arc::default(),
+        blueprint: Blueprint::default(),
+        plan,
+    };
+    let totals = Arc::clone(&preparation.totals);
+    let job = match finished {
+        Some(_) => None,
+        None => {
+            make(&mut preparation);
+            let edges = preparation.plan.edges.iter().map(|edge| EdgeBlueprint {
+                from: BlockId(edge.from as u32),
+                to: BlockId(edge.to as u32),
+                pattern: edge.exchange.pattern(),
+            });
+            preparation.blueprint.edges = edges.collect();
+            let config = JobConfig {
+                rounds: options.rounds,
+                restart: options.restart,
+                credits: options.credits,
+                workers: options.workers,
+                seed: options.seed,
+            };
+            let job = Job::start(preparation.blueprint, config, Arc::new(checkpoints), options.faults);
+            Some(job.map_err(|failure| Error::from(ErrorKind::Failed(failure)))?)
+        }
+    };
+    let (plan, controls) = (Arc::new(preparation.plan), job.as_ref().map(Job::controls));
+    let watch = JobWatch { plan, controls, finished, resumed_from, counted, totals, started };
+    Ok(JobHandle { watch, job, _temporary: temporary })
+}
+
+/// A job that was started. Dropping it cancels the job and waits for its threads.
+///
+/// # Example
+/// ```
+/// use millstream::prelude::*;
+///
+/// let topology = Topology::new("numbers");
+/// topology.source("numbers", Collection::of(0..1000)).discard("nowhere");
+/// let ledger = topology.start(JobOptions::new())?.wait()?;
+/// assert_eq!((ledger.records_in, ledger.records_out), (1000, 1000));
+/// # Ok::<(), millstream::Error>(())
+/// ```
+pub struct JobHandle {
+    watch: JobWatch,
+    /// `None` if the job had finished before it was started.
+    job: Option<Job>,
+    // Behind the job: it goes when the job's threads are gone.
+    _temporary: Option<TempDir>,
+}
+
+/// A view of a job, with the means to stop it and to let its actors die. Clones watch the same job, from any thread.
+#[derive(Clone)]
+pub struct JobWatch {
+    plan: Arc<Plan>,
+    /// `None` if the job had finished before it was started.
+    controls: Option<Controls>,
+    finished: Option<CountersView>,
+    resumed_from: Option<CheckpointId>,
+    counted: Counted,
+    totals: Arc<Mutex<BTreeMap<String, Option<u64>>>>,
+    started: Instant,
+}
+
+impl std::ops::Deref for JobHandle {
+    type Target = JobWatch;
+
+    fn deref(&self) -> &JobWatch {
+        &self.watch
+    }
+}
+
+impl JobHandle {
+    /// A view of the job that may outlive this handle.
+    #[must_use]
+    pub fn watch(&self) -> JobWatch {
+        self.watch.clone()
+    }
+
+    /// Blocks until the job has ended.
+    ///
+    /// # Errors
+    /// The last failure, if the job failed for good.
+    pub fn wait(&mut self) -> Result<Ledger> {
+        if let Some(job) = &mut self.job {
+            let view = job.wait();
+            if let JobStatus::Failed(failure) = view.status {
+                return Err(ErrorKind::Failed(failure).into());
+            }
+        }
+        Ok(self.ledger())
+    }
+}
+
+impl JobWatch {
+    /// The plan that runs.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// All subtasks of the plan.
+    #[must_use]
+    pub fn subtasks(&self) -> Vec<SubtaskId> {
+        let blocks = self.plan.blocks.iter().enumerate();
+        blocks
+            .flat_map(|(block, of)| (0..of.parallelism).map(move |index| SubtaskId::new(block as u32, index)))
+            .collect()
+    }
+
+    /// The completed checkpoint that the state directory held when the job was started.
+    #[must_use]
+    pub fn resumed_from(&self) -> Option<CheckpointId> {
+        self.resumed_from
+    }
+
+    /// Whether the job had finished before it was started, so that there was nothing left to do.
+    #[must_use]
+    pub fn had_finished(&self) -> bool {
+        self.finished.is_some()
+    }
+
+    fn read<T>(&self, nothing: T, read: impl FnOnce(&JobView) -> T) -> T {
+        self.controls.as_ref().map_or(nothing, |job| job.observed().read(read))
+    }
+
+    /// Where the job stands.
+    #[must_use]
+    pub fn status(&self) -> JobStatus {
+        self.read(JobStatus::Finished, |job| job.status.clone())
+    }
+
+    /// The deployments so far, oldest first, each with the checkpoint it was restored from and the failure that ended
+    /// it.
+    #[must_use]
+    pub fn attempts(&self) -> Vec<AttemptView> {
+        self.read(Vec::new(), |job| job.attempts.clone())
+    }
+
+    /// The checkpoints completed since the start, oldest first.
+    #[must_use]
+    pub fn checkpoints(&self) -> Vec<CheckpointView> {
+        self.read(Vec::new(), |job| job.checkpoints.clone())
+    }
+
+    /// Everything that can be seen of the job, if it had not finished before.
+    #[must_use]
+    pub fn view(&self) -> Option<JobView> {
+        self.controls.as_ref().map(|job| job.observed().read(JobView::clone))
+    }
+
+    /// Blocks until `done` gives a value for what can be seen of the job, which it is asked at each change. The last
+    /// change is a final status; `done` must give a value for it.
+    pub fn wait_until<T>(&self, done: impl FnMut(&JobView) -> Option<T>) -> Option<T> {
+        self.controls.as_ref().map(|job| job.observed().wait_until(done))
+    }
+
+    /// Lets a subtask die as if by accident. The job restarts from its latest completed checkpoint.
+    pub fn kill(&self, subtask: SubtaskId) {
+        if let Some(job) = &self.controls {
+            job.kill(subtask);
+        }
+    }
+
+    /// Lets the checkpoint coordinator die as if by accident. The job restarts from its latest completed checkpoint.
+    pub fn kill_coordinator(&self) {
+        if let Some(job) = &self.controls {
+            job.kill_coordinator();
+        }
+    }
+
+    /// Asks the job to stop behind a last checkpoint, from which a later start resumes.
+    pub fn stop(&self) {
+        if let Some(job) = &self.controls {
+            job.stop();
+        }
+    }
+
+    /// Asks the job to end at once. A later start resumes from the latest completed checkpoint.
+    pub fn cancel(&self) {
+        if let Some(job) = &self.controls {
+            job.cancel();
+        }
+    }
+
+    /// How far the sources have come, as a fraction; `None` if an input has no known end.
+    #[must_use]
+    pub fn progress(&self) -> Option<f64> {
+        let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        let total = totals.values().copied().sum::<Option<u64>>().filter(|total| *total > 0)?;
+        Some((self.counted.total().progress as f64 / total as f64).min(1.0))
+    }
+
+    /// Blocks until `limit` has passed or the job has ended. True if it has ended.
+    #[must_use]
+    pub fn wait_for(&self, limit: Duration) -> bool {
+        self.controls.as_ref().is_none_or(|job| job.wait_for(limit))
+    }
+
+    /// The job's counts so far.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        let counted = self.finished.unwrap_or_else(|| self.counted.total());
+        let elapsed = self.started.elapsed();
+        Ledger {
+            records_in: counted.records_in,
+            records_out: counted.records_out,
+            filtered: counted.filtered,
+            late: counted.late,
+            failed: counted.failed,
+            checkpoints: self.read(0, |job| job.completed),
+            restarts: self.read(0, |job| job.attempts.len().saturating_sub(1) as u64),
+            elapsed,
+        }
+    }
+}
+
+impl fmt::Debug for JobWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobWatch").field("topology", &self.plan.name).field("status", &self.status()).finish()
+    }
+}
+
+impl fmt::Debug for JobHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("JobHandle").field(&self.watch).finish()
+    }
+}
+
+/// What a job did. Records are counted once, also if failures made the job read them again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ledger {
+    /// Records that sources handed to the topology.
+    pub records_in: u64,
+    /// Records written to sinks.
+    pub records_out: u64,
+    /// Records that filters held back.
+    pub filtered: u64,
+    /// Records dropped, or put aside, for being late.
+    pub late: u64,
+    /// Input that could not be decoded, and was skipped or put aside.
+    pub failed: u64,
+    /// Checkpoints completed since the start of the process.
+    pub checkpoints: u64,
+    /// Restarts since the start of the process.
+    pub restarts: u64,
+    /// The time since the start of the process.
+    pub elapsed: Duration,
+}
+
+impl fmt::Display for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.elapsed.as_secs_f64();
+        let rate = if seconds > 0.0 { self.records_in as f64 / seconds } else { 0.0 };
+        let lines = [
+            ("records in", self.records_in),
+            ("records out", self.records_out),
+            ("filtered", self.filtered),
+            ("late", self.late),
+            ("failed", self.failed),
+            ("checkpoints", self.checkpoints),
+            ("restarts", self.restarts),
+        ];
+        for (name, count) in lines {
+            writeln!(f, "{name:>20}  {count}")?;
+        }
+        writeln!(f, "{:>20}  {seconds:.3}", "seconds")?;
+        write!(f, "{:>20}  {rate:.0}", "records per second")
+    }
+}

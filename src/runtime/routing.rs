@@ -1,0 +1,199 @@
+//! The end of a block: typed buffers per channel, sent when they are full or the block has nothing more to do.
+
+use millstream_actors::channel::{Outputs, Sender};
+
+use crate::error::Result;
+use crate::model::{Data, Record, RecordBatch};
+use crate::operator::{Emit, Partition, SideEmitter};
+
+/// Sends the records that leave a block into the channels of its edges.
+pub(crate) trait Router<T>: Send + 'static {
+    /// How many records may be routed before any channel has more in flight than its credits allow.
+    fn room(&self, outputs: &mut Outputs) -> usize;
+
+    /// Routes one record.
+    fn route(&mut self, record: Record<T>, outputs: &mut Outputs) -> Result<()>;
+
+    /// Sends what is buffered.
+    fn flush(&mut self, outputs: &mut Outputs);
+}
+
+/// A router together with the outputs it sends into, as the last stop of a chain.
+pub(crate) struct RouterEnd<'a, R> {
+    pub(crate) router: &'a mut R,
+    pub(crate) outputs: &'a mut Outputs,
+}
+
+impl<T, R: Router<T>> Emit<T> for RouterEnd<'_, R> {
+    #[inline(always)]
+    fn emit(&mut self, record: Record<T>) -> Result<()> {
+        self.router.route(record, self.outputs)
+    }
+}
+
+/// The buffer of one channel.
+struct Buffer<T> {
+    batch: RecordBatch<T>,
+}
+
+impl<T: Data> Buffer<T> {
+    fn new() -> Self {
+        Self { batch: RecordBatch { values: Vec::new(), times: Vec::new() } }
+    }
+
+    /// True if the buffer is full.
+    #[inline(always)]
+    fn push(&mut self, record: Record<T>, batch_records: usize) -> bool {
+        if self.batch.values.capacity() == 0 {
+            self.batch.values.reserve_exact(batch_records);
+        }
+        self.batch.push(record);
+        self.batch.len() >= batch_records
+    }
+
+    fn send(&mut self, sender: &mut Sender) {
+        if !self.batch.is_empty() {
+            sender.send(Box::new(std::mem::replace(
+                &mut self.batch,
+                RecordBatch { values: Vec::new(), times: Vec::new() },
+            )));
+        }
+    }
+}
+
+/// The records that fit into what the credits of all channels allow, given what is buffered.
+fn room_of<T>(buffers: &[Buffer<T>], senders: &[Sender], batch_records: usize) -> usize {
+    let room = |(buffer, sender): (&Buffer<T>, &Sender)| {
+        (sender.free() * batch_records).saturating_sub(buffer.batch.values.len())
+    };
+    buffers.iter().zip(senders).map(room).min().unwrap_or(usize::MAX)
+}
+
+/// Each record into one channel of one edge.
+pub(crate) struct PartitionRouter<T, P> {
+    edge: usize,
+    partition: P,
+    batch_records: usize,
+    buffers: Vec<Buffer<T>>,
+}
+
+impl<T: Data, P: Partition<T>> PartitionRouter<T, P> {
+    pub(crate) fn new(edge: usize, partition: P, channels: usize, batch_records: usize) -> Self {
+        Self { edge, partition, batch_records, buffers: (0..channels).map(|_| Buffer::new()).collect() }
+    }
+}
+
+impl<T: Data, P: Partition<T>> Router<T> for PartitionRouter<T, P> {
+    fn room(&self, outputs: &mut Outputs) -> usize {
+        room_of(&self.buffers, outputs.edge(self.edge), self.batch_records)
+    }
+
+    #[inline(always)]
+    fn route(&mut self, record: Record<T>, outputs: &mut Outputs) -> Result<()> {
+        let channel = self.partition.channel(&record.value, self.buffers.len())?;
+        let buffer = &mut self.buffers[channel];
+        if buffer.push(record, self.batch_records) {
+            buffer.send(&mut outputs.edge(self.edge)[channel]);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, outputs: &mut Outputs) {
+        for (buffer, sender) in self.buffers.iter_mut().zip(outputs.edge(self.edge)) {
+            buffer.send(sender);
+        }
+    }
+}
+
+/// Each record into every channel of one edge.
+pub(crate) struct Broadcaster<T> {
+    edge: usize,
+    batch_records: usize,
+    buffers: Vec<Buffer<T>>,
+}
+
+impl<T: Data + Clone> Broadcaster<T> {
+    pub(crate) fn new(edge: usize, channels: usize, batch_records: usize) -> Self {
+        Self { edge, batch_records, buffers: (0..channels).map(|_| Buffer::new()).collect() }
+    }
+}
+
+impl<T: Data + Clone> Router<T> for Broadcaster<T> {
+    fn room(&self, outputs: &mut Outputs) -> usize {
+        room_of(&self.buffers, outputs.edge(self.edge), self.batch_records)
+    }
+
+    fn route(&mut self, record: Record<T>, outputs: &mut Outputs) -> Result<()> {
+        for (buffer, sender) in self.buffers.iter_mut().zip(outputs.edge(self.edge)) {
+            if buffer.push(record.clone(), self.batch_records) {
+                buffer.send(sender);
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, outputs: &mut Outputs) {
+        for (buffer, sender) in self.buffers.iter_mut().zip(outputs.edge(self.edge)) {
+            buffer.send(sender);
+        }
+    }
+}
+
+/// Each record along each of several edges.
+pub(crate) struct Fork<T> {
+    pub(crate) branches: Vec<Box<dyn Router<T>>>,
+}
+
+impl<T: Data + Clone> Router<T> for Fork<T> {
+    fn room(&self, outputs: &mut Outputs) -> usize {
+        self.branches.iter().map(|branch| branch.room(outputs)).min().unwrap_or(usize::MAX)
+    }
+
+    fn route(&mut self, record: Record<T>, outputs: &mut Outputs) -> Result<()> {
+        self.branches.iter_mut().try_for_each(|branch| branch.route(record.clone(), outputs))
+    }
+
+    fn flush(&mut self, outputs: &mut Outputs) {
+        self.branches.iter_mut().for_each(|branch| branch.flush(outputs));
+    }
+}
+
+/// The end of a block that ends in a sink.
+pub(crate) struct NoRouter;
+
+impl<T: 'static> Router<T> for NoRouter {
+    fn room(&self, _outputs: &mut Outputs) -> usize {
+        usize::MAX
+    }
+
+    fn route(&mut self, _record: Record<T>, _outputs: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
+
+    fn flush(&mut self, _outputs: &mut Outputs) {}
+}
+
+/// Sends the records of one side output along its edge, whatever their type.
+pub(crate) trait SideRouter: Send {
+    /// Routes what operators emitted since the last call.
+    fn drain(&mut self, outputs: &mut Outputs) -> Result<()>;
+
+    /// Sends what is buffered.
+    fn flush(&mut self, outputs: &mut Outputs);
+}
+
+/// A side output of a known type.
+pub(crate) struct TypedSide<T, R> {
+    pub(crate) emitter: SideEmitter<T>,
+    pub(crate) router: R,
+}
+
+impl<T: Data, R: Router<T>> SideRouter for TypedSide<T, R> {
+    fn drain(&mut self, outputs: &mut Outputs) -> Result<()> {
+        self.emitter.take().into_iter().try_for_each(|record| self.router.route(record, outputs))
+    }
+
+    fn flush(&mut self, outputs: &mut Outputs) {
+        self.router.flush(outputs);
+    }
+}
