@@ -1,5 +1,5 @@
-//! From a failure to the first record behind it: state of one and of ten million keys, of which 100,000 change between
-//! two checkpoints.
+//! From a failure to the first result behind it: state of one and of ten million keys, of which 100,000 change between
+//! two checkpoints, two seconds apart.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use millstream::actors::ids::SubtaskId;
 use millstream::prelude::*;
 
 const CHANGES_PER_CHECKPOINT: u64 = 100_000;
-const INTERVAL: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(2);
 
 /// A job whose state is filled, and which changes as fast as the bench wants.
 struct Filled {
@@ -49,7 +49,7 @@ impl Filled {
 
     /// Waits for as many checkpoints as folding `keys` rows takes by far: from then on the changelog holds what changes.
     fn wait_until_settled(&self, keys: u64) {
-        let enough = self.job.checkpoints().len() + 5 + 5 * (keys / 1_000_000) as usize;
+        let enough = self.job.checkpoints().len() + 4 + 2 * (keys / 1_000_000) as usize;
         self.job.wait_until(|job| (job.checkpoints.len() >= enough || job.status.is_final()).then_some(()));
     }
 
