@@ -330,3 +330,11 @@ fn a_keyed_stream_can_be_named_too() {
     topology.start(JobOptions::new().parallelism(1)).unwrap().wait().unwrap();
     assert_eq!(counts.take().into_iter().max(), Some((1, 5)));
 }
+
+#[test]
+fn a_block_between_two_exchanges_has_a_name() {
+    let topology = Topology::new("handed on");
+    topology.source("numbers", Collection::of(0..3)).rebalance().global().discard("nowhere");
+    let plan = topology.plan_with(2).expect("the plan has no mistake");
+    assert_eq!(plan.block_name(1), "hand on");
+}

@@ -173,7 +173,12 @@ pub(crate) fn resolve(
     let mut blocks = Vec::<Block>::with_capacity(shapes.len());
     for shape in shapes {
         let parallelism = shape.parallelism.unwrap_or(parallelism);
-        let block = Block { nodes: shape.nodes.clone(), parallelism };
+        let mut nodes = shape.nodes.clone();
+        if nodes.is_empty() {
+            // A block between two exchanges has no operator to be named after.
+            nodes.push(Node { kind: "hand on", uid: None });
+        }
+        let block = Block { nodes, parallelism };
         if parallelism == 0 {
             return Err(PlanError::NoSubtasks { uid: block.name() });
         }
