@@ -8,7 +8,7 @@ use super::Stream;
 use crate::error::Result;
 use crate::io::Source;
 use crate::model::Data;
-use crate::operator::{BatchHead, Chain, Partition, SideId, SideOutput, SourceHead, SubtaskContext};
+use crate::operator::{BatchHead, Chain, Partition, SideOutput, SourceHead, SubtaskContext};
 use crate::plan::{BlockShape, Exchange, Input, InputFrom, Node, Plan, PlanError, resolve};
 use crate::runtime::{
     self, BlockDeploy, BlockFactory, JobHandle, JobOptions, OpenChain, OpenSide, PartitionRouter, Router, SideRouter,
@@ -193,12 +193,6 @@ impl Draft {
     /// Notes down that an operator of a block keeps keyed state under `uid`.
     pub(crate) fn keeps_state(&mut self, block: usize, uid: &str) {
         self.blocks[block].keyed.get_or_insert_with(|| uid.to_owned());
-    }
-
-    /// Notes down side outputs that a block fills.
-    #[allow(dead_code, reason = "operators that fill side outputs come with event time")]
-    pub(crate) fn fills(&mut self, block: usize, side: SideId) {
-        self.shapes[block].fills.push(side);
     }
 
     pub(crate) fn set_parallelism(&mut self, block: usize, parallelism: u32) {

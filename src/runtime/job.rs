@@ -2,213 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use millstream_actors::blueprint::{BlockBlueprint, Blueprint, EdgeBlueprint};
 use millstream_actors::ids::{BlockId, CheckpointId, SubtaskId};
 use millstream_actors::job::{Controls, Job, JobConfig};
-use millstream_actors::kill::{Faults, NoFaults};
 use millstream_actors::observe::{AttemptView, CheckpointView, JobStatus, JobView};
-use millstream_actors::protocol::{RestartPolicy, RoundsConfig};
 use millstream_actors::task::{EnumerationFactory, TaskFactory};
 use millstream_actors::time::RuntimeClock;
 use tempfile::TempDir;
 
 use super::block::{BlockDeploy, Counted, Receivers, SourceDeploy};
 use super::checkpoints::{JobCheckpoints, Layout};
+use super::options::JobOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::operator::CountersView;
 use crate::plan::Plan;
 use crate::state::{StateDir, StateOptions};
-
-/// How a job runs.
-///
-/// # Example
-/// ```
-/// use std::time::Duration;
-/// use millstream::prelude::*;
-///
-/// let options = JobOptions::new()
-///     .parallelism(4)
-///     .checkpoint_interval(Duration::from_secs(1))
-///     .restart(RestartPolicy::FixedDelay { attempts: Some(3), delay: Duration::ZERO });
-/// # let _ = options;
-/// ```
-#[derive(Clone)]
-pub struct JobOptions {
-    pub(crate) parallelism: u32,
-    state_dir: Option<PathBuf>,
-    fresh: bool,
-    rounds: RoundsConfig,
-    restart: RestartPolicy,
-    retained: usize,
-    batch_records: usize,
-    credits: usize,
-    workers: usize,
-    memory_bytes: usize,
-    seed: u64,
-    faults: Arc<dyn Faults>,
-}
-
-impl Default for JobOptions {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl JobOptions {
-    /// One subtask per block and core, a checkpoint every 10 s in a temporary directory, exponential restart delays.
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            parallelism: default_parallelism(),
-            state_dir: None,
-            fresh: false,
-            rounds: RoundsConfig::default(),
-            restart: RestartPolicy::default(),
-            retained: 1,
-            batch_records: 1024,
-            credits: 16,
-            workers: default_parallelism() as usize,
-            memory_bytes: StateOptions::default().memory_bytes,
-            seed: 0,
-            faults: Arc::new(NoFaults),
-        }
-    }
-
-    /// Subtasks of each block that sets no number of its own.
-    #[must_use]
-    pub fn parallelism(mut self, subtasks: u32) -> Self {
-        self.parallelism = subtasks;
-        self
-    }
-
-    /// Where checkpoints lie. A start with a directory that holds a completed checkpoint resumes from it. Without a
-    /// directory, the job uses a temporary one that goes with it.
-    #[must_use]
-    pub fn state_dir(mut self, directory: impl AsRef<Path>) -> Self {
-        self.state_dir = Some(directory.as_ref().to_owned());
-        self
-    }
-
-    /// Throws away what the state directory holds, and starts from nothing.
-    #[must_use]
-    pub fn fresh(mut self, fresh: bool) -> Self {
-        self.fresh = fresh;
-        self
-    }
-
-    /// The time between the starts of two checkpoints; 10 s by default.
-    #[must_use]
-    pub fn checkpoint_interval(mut self, interval: Duration) -> Self {
-        self.rounds.interval = Some(interval);
-        self
-    }
-
-    /// Takes no checkpoints but the last one, at the end of the input or at a stop.
-    #[must_use]
-    pub fn without_checkpoints(mut self) -> Self {
-        self.rounds.interval = None;
-        self
-    }
-
-    /// The least time between the end of a checkpoint and the start of the next; 0 by default.
-    #[must_use]
-    pub fn checkpoint_pause(mut self, pause: Duration) -> Self {
-        self.rounds.min_pause = pause;
-        self
-    }
-
-    /// The time after which a checkpoint is given up; 10 min by default.
-    #[must_use]
-    pub fn checkpoint_timeout(mut self, timeout: Duration) -> Self {
-        self.rounds.timeout = timeout;
-        self
-    }
-
-    /// How many checkpoints in a row may fail before the job does; 0 by default.
-    #[must_use]
-    pub fn tolerable_failures(mut self, failures: u32) -> Self {
-        self.rounds.tolerable_failures = failures;
-        self
-    }
-
-    /// How many completed checkpoints are kept; 1 by default, and at least 1.
-    #[must_use]
-    pub fn retained_checkpoints(mut self, checkpoints: usize) -> Self {
-        self.retained = checkpoints.max(1);
-        self
-    }
-
-    /// What follows a failure.
-    #[must_use]
-    pub fn restart(mut self, policy: RestartPolicy) -> Self {
-        self.restart = policy;
-        self
-    }
-
-    /// Records per batch; 1,024 by default, and at least 1.
-    #[must_use]
-    pub fn batch_records(mut self, records: usize) -> Self {
-        self.batch_records = records.max(1);
-        self
-    }
-
-    /// Batches in flight towards a subtask, shared by its input channels, each of which has at least 2; 16 by default.
-    /// With [`JobOptions::batch_records`] it bounds the memory of records on their way, and the time that a barrier waits
-    /// behind them.
-    #[must_use]
-    pub fn credits(mut self, batches: usize) -> Self {
-        self.credits = batches.max(1);
-        self
-    }
-
-    /// Threads that subtasks run on; one per core by default.
-    #[must_use]
-    pub fn workers(mut self, threads: usize) -> Self {
-        self.workers = threads.max(1);
-        self
-    }
-
-    /// Memory for the rows of one subtask's keyed state, in bytes; 256 MiB by default. State may be far larger.
-    #[must_use]
-    pub fn state_memory(mut self, bytes: usize) -> Self {
-        self.memory_bytes = bytes;
-        self
-    }
-
-    /// The seed of what is random: the jitter of restart delays.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
-
-    /// Where actors die, for tests.
-    #[must_use]
-    pub fn faults(mut self, faults: impl Faults) -> Self {
-        self.faults = Arc::new(faults);
-        self
-    }
-}
-
-impl fmt::Debug for JobOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JobOptions")
-            .field("parallelism", &self.parallelism)
-            .field("state_dir", &self.state_dir)
-            .field("rounds", &self.rounds)
-            .field("restart", &self.restart)
-            .finish_non_exhaustive()
-    }
-}
-
-/// One subtask per core.
-pub(crate) fn default_parallelism() -> u32 {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32)
-}
 
 /// What is known of a job while its blocks are being made.
 pub(crate) struct Preparation {

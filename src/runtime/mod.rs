@@ -3,9 +3,12 @@
 mod block;
 mod checkpoints;
 mod job;
+mod options;
 mod routing;
 
 pub(crate) use block::{BlockDeploy, BlockFactory, OpenChain, OpenSide, SourceDeploy, SourceSplits};
-pub use job::{JobHandle, JobOptions, JobWatch, Ledger};
-pub(crate) use job::{default_parallelism, deploy};
+pub(crate) use job::deploy;
+pub use job::{JobHandle, JobWatch, Ledger};
+pub use options::JobOptions;
+pub(crate) use options::default_parallelism;
 pub(crate) use routing::{Broadcaster, Fork, NoRouter, PartitionRouter, Router, SideRouter, TypedSide};
