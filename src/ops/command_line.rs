@@ -31,6 +31,7 @@ use crate::runtime::JobOptions;
 /// # let _ = options;
 /// ```
 #[derive(Debug, Clone, Args)]
+#[command(about = None, long_about = None)]
 pub struct RunArgs {
     /// Keep checkpoints here, and resume from the latest one found here [default: a temporary directory]
     #[arg(long, value_name = "DIR")]
