@@ -3,9 +3,12 @@
 //! Triggers reach the readers of a source through its enumerator. So a reader has seen exactly the splits that were
 //! handed out before the enumerator's snapshot when it takes its own: no split is in both, none is in neither.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use actix::{Actor, ActorContext, Addr, Context, Handler};
 
 use crate::coordinator::Coordinator;
+use crate::error::{Failure, FailureKind, panic_message};
 use crate::ids::{Attempt, BlockId, SubtaskId};
 use crate::mail::{Letter, ToCoordinator, ToEnumerator, ToSubtask, ToSupervisor};
 use crate::subtask::Subtask;
@@ -26,6 +29,13 @@ impl Actor for Enumerator {
     type Context = Context<Self>;
 }
 
+/// Calls what a user wrote; a panic in it is a failure like any other, and the job restarts.
+fn caught<T>(call: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|payload| {
+        Err(Failure::of_job("split enumerator", FailureKind::Panic, panic_message(payload.as_ref())))
+    })
+}
+
 impl Handler<Letter<ToEnumerator>> for Enumerator {
     type Result = ();
 
@@ -37,12 +47,12 @@ impl Handler<Letter<ToEnumerator>> for Enumerator {
         match letter.body {
             ToEnumerator::Request(reader) => {
                 let Some((_, address)) = self.readers.iter().find(|(id, _)| *id == reader) else { return };
-                match self.enumeration.next_split(reader.index) {
+                match caught(|| self.enumeration.next_split(reader.index)) {
                     Ok(split) => address.do_send(Letter { attempt, body: ToSubtask::Split(split) }),
                     Err(failure) => self.supervisor.do_send(Letter { attempt, body: ToSupervisor::Failed(failure) }),
                 }
             }
-            ToEnumerator::Trigger { checkpoint, suspend } => match self.enumeration.snapshot() {
+            ToEnumerator::Trigger { checkpoint, suspend } => match caught(|| self.enumeration.snapshot()) {
                 Ok(state) => {
                     let body = ToCoordinator::Enumerated { checkpoint, block: self.block, state };
                     self.coordinator.do_send(Letter { attempt, body });
