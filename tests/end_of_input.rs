@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use millstream::actors::faults::CrashPoint;
 use millstream::actors::ids::{CheckpointId, SubtaskId};
-use millstream::actors::kill::CrashPoint;
 use millstream::actors::observe::JobStatus;
 use millstream::prelude::*;
 
-use rig::{Strike, Tap, Tapped};
+use rig::{StrikeOnce, Tap, Tapped};
 
 /// Too long for any periodic checkpoint to be taken.
 const AN_HOUR: Duration = Duration::from_secs(3600);
@@ -105,7 +105,7 @@ fn a_finished_source_is_not_read_again_after_a_restart() {
 fn a_kill_in_the_middle_of_an_alignment_doubles_nothing() {
     // The victim has two input channels: it dies with the barrier of one in hand, and that of the other to come.
     let victim = Some(SubtaskId::new(1, 0));
-    let (tap, strike) = (Tap::default(), Strike::at(victim, CrashPoint::Aligning));
+    let (tap, strike) = (Tap::default(), StrikeOnce::at(victim, CrashPoint::Aligning));
     let (topology, counts) = counting(600, &tap);
     let mut job = topology.start(rig::options(2).faults(strike.clone())).unwrap();
     tap.release(300);

@@ -5,12 +5,12 @@ mod rig;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use millstream::actors::faults::CrashPoint;
 use millstream::actors::ids::SubtaskId;
-use millstream::actors::kill::CrashPoint;
 use millstream::io::FileSink;
 use millstream::prelude::*;
 
-use rig::{Row, Seeded, Strike, Tap, Tapped};
+use rig::{Row, Seeded, StrikeOnce, Tap, Tapped};
 
 const PARALLELISM: u32 = 2;
 const LINES: usize = 1_000;
@@ -37,9 +37,14 @@ fn cells(plan: &Plan) -> Vec<Cell> {
             continue;
         }
         for (block, of) in plan.blocks.iter().enumerate() {
-            // A source has no input channels to align.
-            let aligns = plan.edges.iter().any(|edge| edge.to == block);
-            if aligns || point != CrashPoint::Aligning {
+            let passes = match point {
+                // A source has no input channels to align.
+                CrashPoint::Aligning => plan.edges.iter().any(|edge| edge.to == block),
+                // Only sinks have something to commit.
+                CrashPoint::Committing => plan.edges.iter().all(|edge| edge.from != block),
+                _ => true,
+            };
+            if passes {
                 let subtask = |index| Some(SubtaskId::new(block as u32, index));
                 cells.extend((0..of.parallelism).map(|index| Cell { victim: subtask(index), point }));
             }
@@ -103,7 +108,7 @@ fn die_and_recover(
     state: &Path,
 ) {
     println!("{cell}");
-    let (tap, strike) = (Tap::default(), Strike::at(cell.victim, cell.point));
+    let (tap, strike) = (Tap::default(), StrikeOnce::at(cell.victim, cell.point));
     let topology = word_count(lines, &tap, &mut outlet);
     let options = rig::options(PARALLELISM).state_dir(state).faults(strike.clone());
     let mut job = topology.start(options).expect("the job starts");

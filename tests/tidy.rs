@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use millstream::actors::kill::CrashPoint;
+use millstream::actors::faults::CrashPoint;
 use millstream::actors::protocol::Invariant;
 
 /// The layers of the root crate: `(layer, layers it may name, modules of the actor crate it may name)`. A layer may
@@ -12,7 +12,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("model", &[], &["time"]),
     ("state", &["model"], &["ids", "time"]),
     // Sinks and sources are operators at the ends of a block, and open in a subtask's context (docs/adr/0004).
-    ("operator", &["model", "state", "io"], &["ids", "packet", "time"]),
+    ("operator", &["model", "state", "io"], &["ids", "packet", "task", "time"]),
     ("io", &["model", "operator"], &["ids", "time"]),
     // The patterns of edges are the blueprint's.
     ("plan", &["model", "operator", "io"], &["blueprint"]),
@@ -29,20 +29,25 @@ const MODULES: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("error", &["ids"]),
     ("kill", &["ids"]),
+    ("faults", &["ids"]),
+    ("sabotage", &[]),
     ("protocol", &["ids", "time"]),
     // A batch holds its channel's permit, and a channel carries packets.
     ("packet", &["channel", "ids", "time"]),
-    ("channel", &["ids", "packet", "protocol"]),
-    ("task", &["channel", "error", "ids", "packet", "time"]),
-    ("environment", &["kill", "time"]),
+    ("channel", &["ids", "packet", "protocol", "time"]),
+    ("task", &["channel", "environment", "error", "ids", "packet", "time"]),
+    ("environment", &["faults", "kill", "sabotage", "time"]),
     ("observe", &["error", "ids", "time"]),
     ("checkpoints", &["ids", "task"]),
     ("blueprint", &["ids", "task"]),
-    ("mail", &["checkpoints", "error", "ids", "observe", "packet", "task", "time", "subtask", "enumerator"]),
+    ("mail", &["checkpoints", "error", "ids", "kill", "observe", "packet", "task", "time", "subtask", "enumerator"]),
     ("enumerator", ACTOR),
     ("subtask", ACTOR),
+    ("subtask_checkpoints", ACTOR),
     ("coordinator", ACTOR),
+    ("deployment", ANY),
     ("supervisor", ANY),
+    ("simulation", ANY),
     ("job", ANY),
 ];
 
@@ -57,12 +62,14 @@ const ACTOR: &[&str] = &[
     "enumerator",
     "environment",
     "error",
+    "faults",
     "ids",
     "kill",
     "mail",
     "observe",
     "packet",
     "protocol",
+    "sabotage",
     "subtask",
     "supervisor",
     "task",
@@ -70,7 +77,16 @@ const ACTOR: &[&str] = &[
 ];
 
 /// The only files that name `actix` or `actix_rt`.
-const ACTORS: &[&str] = &["coordinator.rs", "enumerator.rs", "job.rs", "mail.rs", "subtask.rs", "supervisor.rs"];
+const ACTORS: &[&str] = &[
+    "coordinator.rs",
+    "deployment.rs",
+    "enumerator.rs",
+    "job.rs",
+    "mail.rs",
+    "simulation.rs",
+    "subtask.rs",
+    "supervisor.rs",
+];
 
 /// What code takes from what is handed down to it, never from a global: clocks, threads that block, hash tables whose
 /// order differs between two runs.
@@ -90,6 +106,7 @@ const AMBIENT: &[&str] = &[
 /// Where something ambient is named all the same: `(file, what, why)`.
 const AMBIENT_ALLOWED: &[(&str, &str, &str)] = &[
     ("actors/src/time.rs", "Instant::now", "it is the clock"),
+    ("actors/src/time.rs", "SystemTime::now", "it is the clock"),
     ("actors/src/job.rs", "spawn_blocking", "it is the blocking pool"),
     ("src/runtime/job.rs", "Instant::now", "the ledger tells people how long they waited; nothing is decided by it"),
     ("src/runtime/checkpoints.rs", "std::collections::hash_map", "a run is named at random, once per state directory"),

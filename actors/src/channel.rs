@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use crate::ids::ChannelId;
 use crate::packet::{Batch, Item, Packet, Rows, Signal};
 use crate::protocol::invariant::{Grammar, Symbol};
+use crate::time::TimeSignal;
 
 /// Hands a packet to the receiver's mailbox. Never blocks; a packet for an actor that is gone is dropped.
 pub type Deliver = Arc<dyn Fn(Packet) + Send + Sync>;
@@ -143,9 +144,9 @@ impl Sender {
     fn check(&mut self, item: &Item) {
         let symbol = match *item {
             Item::Batch(_) => Symbol::Batch,
-            Item::Signal(Signal::Watermark(at)) => Symbol::Watermark(at),
-            Item::Signal(Signal::Idle) => Symbol::Idle,
-            Item::Signal(Signal::Active) => Symbol::Active,
+            Item::Signal(Signal::Time(TimeSignal::Watermark(at))) => Symbol::Watermark(at),
+            Item::Signal(Signal::Time(TimeSignal::Idle)) => Symbol::Idle,
+            Item::Signal(Signal::Time(TimeSignal::Active)) => Symbol::Active,
             Item::Signal(Signal::Barrier(checkpoint)) => Symbol::Barrier(checkpoint),
             Item::Signal(Signal::End) => Symbol::End,
         };

@@ -9,11 +9,12 @@ use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler};
 use crate::checkpoints::{CheckpointStore, Manifest};
 use crate::environment::Environment;
 use crate::error::{Failure, FailureKind, panic_message};
+use crate::faults::{CrashPoint, Passing, Strike, Work, WorkKind};
 use crate::ids::{Attempt, BlockId, CheckpointId, SubtaskId};
-use crate::kill::{CrashPoint, Passing};
 use crate::mail::{Letter, Routes, ToCoordinator, ToEnumerator, ToSubtask, ToSupervisor};
 use crate::observe::{CheckpointView, Observed, remember};
 use crate::protocol::rounds::{RoundAction, RoundEvent, RoundKind, Rounds, RoundsConfig};
+use crate::sabotage::Sabotage;
 use crate::supervisor::Supervisor;
 use crate::task::SubtaskSnapshot;
 use crate::time::Moment;
@@ -28,6 +29,9 @@ pub(crate) struct Setup {
     pub(crate) environment: Environment,
     pub(crate) observed: Observed,
 }
+
+/// Chance may let a tick come later by so many parts of its time.
+const CHANCE_OF_LATENESS: u32 = 8;
 
 /// Drives the checkpoint rounds of one attempt.
 pub(crate) struct Coordinator {
@@ -85,7 +89,7 @@ impl Handler<Letter<ToCoordinator>> for Coordinator {
 
     fn handle(&mut self, letter: Letter<ToCoordinator>, ctx: &mut Context<Self>) {
         // CP-5: an answer of an earlier attempt describes state that no longer exists.
-        if letter.attempt != self.setup.attempt {
+        if letter.attempt != self.setup.attempt && !self.setup.environment.sabotaged(Sabotage::KeepOldMail) {
             return;
         }
         match letter.body {
@@ -176,7 +180,10 @@ impl Coordinator {
         let deadline = self.deployed.as_ref().and_then(|deployed| deployed.rounds.next_deadline());
         let Some(at) = deadline.filter(|at| self.alarm.is_none_or(|alarm| *at < alarm)) else { return };
         self.alarm = Some(at);
-        ctx.run_later(at.since(now), move |this, ctx| {
+        // Chance may let a tick come late.
+        let lateness =
+            at.since(now) / CHANCE_OF_LATENESS * self.setup.environment.choose(CHANCE_OF_LATENESS as usize) as u32;
+        ctx.run_later(at.since(now) + lateness, move |this, ctx| {
             this.alarm.take_if(|alarm| *alarm == at);
             this.advance(RoundEvent::Tick, ctx);
         });
@@ -186,7 +193,7 @@ impl Coordinator {
         self.setup.supervisor.do_send(Letter { attempt: self.setup.attempt, body });
     }
 
-    fn strikes(&self, point: CrashPoint, checkpoint: CheckpointId) -> bool {
+    fn strikes(&self, point: CrashPoint, checkpoint: CheckpointId) -> Option<Strike> {
         let passing = Passing { point, subtask: None, attempt: self.setup.attempt, checkpoint: Some(checkpoint) };
         self.setup.environment.strikes(passing)
     }
@@ -208,27 +215,39 @@ impl Coordinator {
 
     /// Hands the manifest to the pool. False if a fault has ended the actor.
     fn publish(&mut self, checkpoint: CheckpointId, ctx: &mut Context<Self>) -> bool {
-        if self.strikes(CrashPoint::BeforePublish, checkpoint) {
-            ctx.terminate();
-            return false;
+        match self.strikes(CrashPoint::BeforePublish, checkpoint) {
+            None => {}
+            Some(Strike::Fail) => {
+                let (outcome, attempt) = (Err("a fault struck".to_owned()), self.setup.attempt);
+                ctx.notify(Letter { attempt, body: ToCoordinator::Published { checkpoint, outcome } });
+                return true;
+            }
+            Some(Strike::Kill | Strike::Panic) => {
+                ctx.terminate();
+                return false;
+            }
         }
         let attempt = self.setup.attempt;
         let Some(round) = self.round(checkpoint) else { return true };
         let (subtasks, enumerators) = (round.subtasks.clone(), round.enumerators.clone());
         let manifest = Manifest { checkpoint, attempt, subtasks, enumerators };
+        if self.setup.environment.sabotaged(Sabotage::AnnounceBeforePublishing) {
+            self.tell_completed(checkpoint, checkpoint);
+        }
         let (store, own) = (Arc::clone(&self.setup.store), ctx.address());
-        self.setup.environment.pool.run(Box::new(move || {
+        let work = Work { kind: WorkKind::Publish, subtask: None, checkpoint: Some(checkpoint) };
+        self.setup.environment.run(work, move || {
             let outcome = catch_unwind(AssertUnwindSafe(|| store.publish(&manifest)))
                 .unwrap_or_else(|payload| Err(panic_message(payload.as_ref())));
             own.do_send(Letter { attempt, body: ToCoordinator::Published { checkpoint, outcome } });
-        }));
+        });
         true
     }
 
     fn published(&mut self, checkpoint: CheckpointId, outcome: Result<CheckpointId, String>, ctx: &mut Context<Self>) {
         match outcome {
             Ok(oldest) => {
-                if self.strikes(CrashPoint::AfterPublish, checkpoint) {
+                if self.strikes(CrashPoint::AfterPublish, checkpoint).is_some() {
                     return ctx.terminate();
                 }
                 if let Some(round) = self.round(checkpoint) {
@@ -249,9 +268,7 @@ impl Coordinator {
             let unsettled = deployed.routes.subtasks.keys().copied().collect();
             deployed.last = Some(Last { checkpoint, kind: round.kind, unsettled });
         }
-        for subtask in deployed.routes.subtasks.values() {
-            subtask.do_send(Letter { attempt, body: ToSubtask::Completed { checkpoint, oldest } });
-        }
+        self.tell_completed(checkpoint, oldest);
         let bytes = round.subtasks.values().map(|snapshot| snapshot.bytes + snapshot.state.len() as u64).sum();
         let view = CheckpointView { checkpoint, attempt, duration: now.since(round.triggered), bytes };
         tracing::debug!(%checkpoint, bytes, duration = ?view.duration, "checkpoint is complete");
@@ -259,6 +276,13 @@ impl Coordinator {
             job.completed += 1;
             remember(&mut job.checkpoints, view);
         });
+    }
+
+    fn tell_completed(&self, checkpoint: CheckpointId, oldest: CheckpointId) {
+        let attempt = self.setup.attempt;
+        for subtask in self.deployed.iter().flat_map(|deployed| deployed.routes.subtasks.values()) {
+            subtask.do_send(Letter { attempt, body: ToSubtask::Completed { checkpoint, oldest } });
+        }
     }
 
     fn abandon(&mut self, checkpoint: CheckpointId, reason: String) {

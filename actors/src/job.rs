@@ -13,8 +13,8 @@ use crate::blueprint::Blueprint;
 use crate::checkpoints::CheckpointStore;
 use crate::environment::{BlockingPool, Environment};
 use crate::error::{Failure, FailureKind};
-use crate::ids::SubtaskId;
-use crate::kill::Faults;
+use crate::faults::{Faults, Work};
+use crate::kill::Victim;
 use crate::mail::Command;
 use crate::observe::{JobStatus, JobView, Observed};
 use crate::protocol::restart::RestartPolicy;
@@ -45,8 +45,8 @@ pub struct Job {
 /// The means to see and steer a job. Clones steer the same job; on a job that has ended, steering does nothing.
 #[derive(Clone)]
 pub struct Controls {
-    supervisor: Addr<Supervisor>,
-    observed: Observed,
+    pub(crate) supervisor: Addr<Supervisor>,
+    pub(crate) observed: Observed,
 }
 
 impl Job {
@@ -102,14 +102,9 @@ impl Job {
 }
 
 impl Controls {
-    /// Lets a subtask die as if by accident, if the job is running; the job then restarts.
-    pub fn kill(&self, victim: SubtaskId) {
-        self.supervisor.do_send(Command::Kill(Some(victim)));
-    }
-
-    /// Lets the checkpoint coordinator die as if by accident, if the job is running; the job then restarts.
-    pub fn kill_coordinator(&self) {
-        self.supervisor.do_send(Command::Kill(None));
+    /// Lets actors die as if by accident, if the job is running; the job then restarts.
+    pub fn kill(&self, victim: Victim) {
+        self.supervisor.do_send(Command::Kill(victim));
     }
 
     /// Asks the job to stop behind a last checkpoint.
@@ -156,7 +151,15 @@ struct RuntimePool {
 }
 
 impl BlockingPool for RuntimePool {
-    fn run(&self, job: Box<dyn FnOnce() + Send>) {
-        self.runtime.spawn_blocking(job);
+    fn run(&self, _work: Work, after: Duration, job: Box<dyn FnOnce() + Send>) {
+        if after.is_zero() {
+            self.runtime.spawn_blocking(job);
+        } else {
+            let runtime = self.runtime.clone();
+            self.runtime.spawn(async move {
+                tokio::time::sleep(after).await;
+                runtime.spawn_blocking(job);
+            });
+        }
     }
 }

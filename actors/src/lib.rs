@@ -9,17 +9,23 @@ pub mod channel;
 pub mod checkpoints;
 pub mod environment;
 pub mod error;
+pub mod faults;
 pub mod ids;
 pub mod job;
 pub mod kill;
 pub mod observe;
 pub mod packet;
 pub mod protocol;
+#[doc(hidden)]
+pub mod sabotage;
+pub mod simulation;
 pub mod task;
 pub mod time;
 
 mod coordinator;
+mod deployment;
 mod enumerator;
 mod mail;
 mod subtask;
+mod subtask_checkpoints;
 mod supervisor;

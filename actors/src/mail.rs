@@ -8,10 +8,11 @@ use crate::checkpoints::Beginning;
 use crate::enumerator::Enumerator;
 use crate::error::Failure;
 use crate::ids::{Attempt, BlockId, CheckpointId, SubtaskId};
+use crate::kill::Victim;
 use crate::observe::SubtaskView;
 use crate::packet::{Packet, Rows};
 use crate::subtask::Subtask;
-use crate::task::{BackgroundOutcome, Enumeration, SubtaskSnapshot, Task};
+use crate::task::{BackgroundOutcome, Enumeration, SubtaskSnapshot, Task, Wake};
 use crate::time::Moment;
 
 /// A message of one attempt.
@@ -30,6 +31,10 @@ pub(crate) enum ToSubtask {
     Packet(Packet),
     /// An output that had no credit has one.
     CreditReturned,
+    /// What the task waits for beside its inputs has happened.
+    Woken,
+    /// The time that a late acknowledgement waits for has come.
+    Acknowledge { checkpoint: CheckpointId, snapshot: SubtaskSnapshot },
     /// A round has opened. With `suspend`, a source reads nothing after its barrier.
     Trigger { checkpoint: CheckpointId, suspend: bool },
     /// A round was given up.
@@ -111,7 +116,7 @@ pub(crate) enum Preparation {
     /// The attempt has begun and knows what it starts from.
     Begun(Result<Beginning, String>),
     /// A subtask's task is open.
-    Task(SubtaskId, Result<Box<dyn Task>, Failure>),
+    Task(SubtaskId, Result<Box<dyn Task>, Failure>, Wake),
     /// A source's enumeration is open.
     Enumeration(BlockId, Result<Box<dyn Enumeration>, Failure>),
     /// A step panicked.
@@ -129,8 +134,8 @@ pub(crate) struct Routes {
 /// What a job hears from outside. It belongs to no attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Command {
-    /// Let an actor die; `None` is the coordinator.
-    Kill(Option<SubtaskId>),
+    /// Let actors die.
+    Kill(Victim),
     /// Stop behind a last checkpoint.
     Stop,
     /// End at once.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::channel::Permit;
 use crate::ids::{ChannelId, CheckpointId};
-use crate::time::Timestamp;
+use crate::time::TimeSignal;
 
 /// Records of one type, which only the tasks at both ends of the channel know.
 pub type Rows = Box<dyn Any + Send>;
@@ -45,12 +45,8 @@ impl fmt::Debug for Batch {
 /// An element of a channel that is no record. It needs no credit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// No record at or before this time is still to come.
-    Watermark(Timestamp),
-    /// The channel does not hold back event time until further notice.
-    Idle,
-    /// The channel holds back event time again.
-    Active,
+    /// What is said about event time.
+    Time(TimeSignal),
     /// Records before it belong to the checkpoint, records after it do not.
     Barrier(CheckpointId),
     /// Nothing follows.

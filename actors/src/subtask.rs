@@ -17,16 +17,18 @@ use crate::coordinator::Coordinator;
 use crate::enumerator::Enumerator;
 use crate::environment::Environment;
 use crate::error::{Failure, FailureKind, panic_message};
+use crate::faults::{CrashPoint, Passing, Strike};
 use crate::ids::{Attempt, ChannelId, CheckpointId, SubtaskId};
-use crate::kill::{CrashPoint, KillSwitch, Passing};
+use crate::kill::KillSwitch;
 use crate::mail::{Letter, ToCoordinator, ToEnumerator, ToSubtask, ToSupervisor};
 use crate::observe::SubtaskView;
 use crate::packet::{Item, Packet, Rows, Signal};
-use crate::protocol::alignment::{Alignment, AlignmentAction, AlignmentEvent};
-use crate::protocol::valve::{ValveEvent, ValveOutput, WatermarkValve};
+use crate::protocol::alignment::{Alignment, AlignmentEvent};
+use crate::protocol::valve::{ValveEvent, WatermarkValve};
+use crate::sabotage::Sabotage;
 use crate::supervisor::Supervisor;
-use crate::task::{Pressure, SubtaskSnapshot, Task, TaskEvent, Then};
-use crate::time::Moment;
+use crate::task::{Emission, Task, TaskEvent, Then, Wake};
+use crate::time::{Moment, TimeSignal};
 
 /// A run slice ends behind the first chunk that ends later than this after its beginning: letters are answered within a
 /// millisecond, and every actor of a thread gets its turn.
@@ -34,6 +36,15 @@ const SLICE: Duration = Duration::from_micros(500);
 
 /// Records taken between two looks at the clock.
 const CHUNK_RECORDS: usize = 512;
+
+/// Turns of other actors that chance may put before a slice.
+const MOST_TURNS: usize = 3;
+
+/// Records that chance lets a subtask take at once, at most.
+const CHANCE_RECORDS: usize = 48;
+
+/// One in so many chunks that are left to chance ends a batch, or a slice.
+const CHANCE_OF_CUT: usize = 4;
 
 /// What a subtask is made of.
 pub(crate) struct Setup {
@@ -50,6 +61,8 @@ pub(crate) struct Setup {
     pub(crate) supervisor: Addr<Supervisor>,
     pub(crate) kill: KillSwitch,
     pub(crate) environment: Environment,
+    /// What the task wakes the subtask with.
+    pub(crate) wake: Wake,
     /// Whether the snapshot it starts from was taken behind the end of its inputs.
     pub(crate) drained: bool,
     /// Whether it is a subtask of a source.
@@ -58,31 +71,44 @@ pub(crate) struct Setup {
 
 /// One parallel instance of a block.
 pub(crate) struct Subtask {
-    setup: Setup,
-    own: Addr<Subtask>,
+    pub(crate) setup: Setup,
+    pub(crate) own: Addr<Subtask>,
     queues: Vec<VecDeque<Item>>,
     next_queue: usize,
-    alignment: Alignment,
+    pub(crate) alignment: Alignment,
     valve: WatermarkValve,
     /// Set while a batch is in hand.
     in_hand: Option<Permit>,
-    persisting: Persisting,
-    committing: bool,
-    completed: Option<(CheckpointId, CheckpointId)>,
-    background_runs: bool,
-    asked_for_checkpoint: bool,
-    reader: Reader,
-    drained: bool,
+    /// Whether the task is to emit more before it hears anything else.
+    pub(crate) unfinished: bool,
+    /// Whether what the task waits for beside its inputs has happened.
+    woken: bool,
+    /// Records taken in this attempt.
+    taken: u64,
+    pub(crate) reader: Reader,
+    pub(crate) rounds: Rounds,
+    pub(crate) drained: bool,
     slice_scheduled: bool,
-    /// When the actor will be woken to read on, if it waits for that.
+    /// When the actor will be woken to go on, if it waits for a time.
     alarm: Option<Moment>,
     saw_record: bool,
-    view: SubtaskView,
+    pub(crate) view: SubtaskView,
     _gone: Gone,
 }
 
+/// Where a subtask stands with checkpoints, commits and background work.
+#[derive(Default)]
+pub(crate) struct Rounds {
+    pub(crate) persisting: Persisting,
+    pub(crate) committing: bool,
+    /// The latest complete checkpoint that is not committed yet, and the oldest one that may still be restored.
+    pub(crate) completed: Option<(CheckpointId, CheckpointId)>,
+    pub(crate) background_runs: bool,
+    pub(crate) asked_for_checkpoint: bool,
+}
+
 /// What a source's subtask has of its enumerator.
-enum Reader {
+pub(crate) enum Reader {
     /// It is no source, or has nothing more to read.
     None,
     /// The enumerator is not known yet.
@@ -95,19 +121,18 @@ enum Reader {
     Suspended,
 }
 
-enum Persisting {
+#[derive(Default)]
+pub(crate) enum Persisting {
+    #[default]
     No,
     /// The snapshot is being encoded, a part per slice.
-    Encoding {
-        checkpoint: CheckpointId,
-        drained: bool,
-    },
+    Encoding { checkpoint: CheckpointId, drained: bool },
     /// The job runs on the pool.
     Writing,
 }
 
 /// Why an actor ends in the middle of its work.
-enum Ended {
+pub(crate) enum Ended {
     Failed(Failure),
     Struck,
 }
@@ -139,20 +164,23 @@ impl Drop for Gone {
     }
 }
 
-/// Gives other actors of the thread their turn: ready at the second poll.
+/// Gives other actors of the thread their turn, `turns` times.
 struct Yield {
-    yielded: bool,
+    turns: usize,
 }
 
 impl Future for Yield {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut PollContext<'_>) -> Poll<()> {
-        if std::mem::replace(&mut self.yielded, true) {
-            return Poll::Ready(());
+        match self.turns.checked_sub(1) {
+            None => Poll::Ready(()),
+            Some(left) => {
+                self.turns = left;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 }
 
@@ -164,6 +192,10 @@ impl Actor for Subtask {
             let (own, attempt) = (self.own.clone(), self.setup.attempt);
             credits.on_release(move || own.do_send(Letter { attempt, body: ToSubtask::CreditReturned }));
         }
+        let (own, attempt) = (self.own.clone(), self.setup.attempt);
+        self.setup.wake.calls(move || own.do_send(Letter { attempt, body: ToSubtask::Woken }));
+        // What happened before there was anybody to wake is seen now.
+        self.woken = true;
         self.guarded(ctx, |this| {
             this.pass(CrashPoint::Opened, None)?;
             if this.setup.drained {
@@ -190,6 +222,7 @@ impl Handler<Letter<ToSubtask>> for Subtask {
                 self.view.most_queued = self.view.most_queued.max(queued);
             }
             ToSubtask::CreditReturned => {}
+            ToSubtask::Woken => self.woken = true,
             ToSubtask::Trigger { checkpoint, suspend } => self.guarded(ctx, |this| {
                 this.align(AlignmentEvent::Triggered { checkpoint })?;
                 if suspend && this.setup.is_source && !this.drained {
@@ -201,18 +234,21 @@ impl Handler<Letter<ToSubtask>> for Subtask {
                 self.guarded(ctx, |this| this.align(AlignmentEvent::Abandoned { checkpoint }));
             }
             ToSubtask::Completed { checkpoint, oldest } => {
-                self.completed = Some((checkpoint, oldest));
+                self.rounds.completed = Some((checkpoint, oldest));
                 self.guarded(ctx, Self::commit);
             }
             ToSubtask::Split(split) => self.guarded(ctx, |this| this.take_split(split)),
             ToSubtask::Persisted { checkpoint, outcome } => {
                 self.guarded(ctx, |this| this.persisted(checkpoint, outcome))
             }
+            ToSubtask::Acknowledge { checkpoint, snapshot } => {
+                self.guarded(ctx, |this| this.acknowledge(checkpoint, snapshot))
+            }
             ToSubtask::Committed { checkpoint, outcome } => {
                 self.guarded(ctx, |this| this.committed(checkpoint, outcome))
             }
             ToSubtask::BackgroundDone(outcome) => self.guarded(ctx, |this| {
-                this.background_runs = false;
+                this.rounds.background_runs = false;
                 let now = this.setup.environment.clock.now();
                 Ok(this.setup.task.background_done(outcome, now)?)
             }),
@@ -253,11 +289,10 @@ impl Subtask {
             alignment: Alignment::new(setup.channels),
             valve: WatermarkValve::new(setup.channels),
             in_hand: None,
-            persisting: Persisting::No,
-            committing: false,
-            completed: None,
-            background_runs: false,
-            asked_for_checkpoint: false,
+            unfinished: false,
+            woken: false,
+            taken: 0,
+            rounds: Rounds::default(),
             reader: if setup.is_source { Reader::Waiting } else { Reader::None },
             drained: false,
             slice_scheduled: false,
@@ -270,7 +305,7 @@ impl Subtask {
     }
 
     /// Does `work`; a panic, a failure or a fault in it ends the actor.
-    fn guarded(&mut self, ctx: &mut Context<Self>, work: impl FnOnce(&mut Self) -> Result<(), Ended>) {
+    pub(crate) fn guarded(&mut self, ctx: &mut Context<Self>, work: impl FnOnce(&mut Self) -> Result<(), Ended>) {
         let ended = match catch_unwind(AssertUnwindSafe(|| work(self))) {
             Ok(Ok(())) => return,
             Ok(Err(ended)) => ended,
@@ -283,20 +318,25 @@ impl Subtask {
         ctx.terminate();
     }
 
-    fn failure(&self, kind: FailureKind, message: impl Into<String>) -> Failure {
+    pub(crate) fn failure(&self, kind: FailureKind, message: impl Into<String>) -> Failure {
         Failure::of_subtask(self.setup.id, &self.setup.block, kind, message)
     }
 
-    fn pass(&self, point: CrashPoint, checkpoint: Option<CheckpointId>) -> Result<(), Ended> {
+    pub(crate) fn pass(&self, point: CrashPoint, checkpoint: Option<CheckpointId>) -> Result<(), Ended> {
         let passing = Passing { point, subtask: Some(self.setup.id), attempt: self.setup.attempt, checkpoint };
-        if self.setup.environment.strikes(passing) { Err(Ended::Struck) } else { Ok(()) }
+        match self.setup.environment.strikes(passing) {
+            None => Ok(()),
+            Some(Strike::Kill) => Err(Ended::Struck),
+            Some(Strike::Panic) => panic!("a fault struck at {point:?}"),
+            Some(Strike::Fail) => Err(self.failure(FailureKind::Error, format!("a fault struck at {point:?}")).into()),
+        }
     }
 
-    fn tell_supervisor(&self, body: ToSupervisor) {
+    pub(crate) fn tell_supervisor(&self, body: ToSupervisor) {
         self.setup.supervisor.do_send(Letter { attempt: self.setup.attempt, body });
     }
 
-    fn tell_coordinator(&self, body: ToCoordinator) {
+    pub(crate) fn tell_coordinator(&self, body: ToCoordinator) {
         self.setup.coordinator.do_send(Letter { attempt: self.setup.attempt, body });
     }
 
@@ -305,7 +345,8 @@ impl Subtask {
     fn schedule(&mut self, ctx: &mut Context<Self>) {
         if !std::mem::replace(&mut self.slice_scheduled, true) {
             // A letter to oneself would be handled in the same poll of the mailbox, and starve the thread's other actors.
-            let turn = Yield { yielded: false }.into_actor(self).map(|(), this: &mut Self, ctx| this.slice(ctx));
+            let turns = 1 + self.setup.environment.choose(MOST_TURNS);
+            let turn = Yield { turns }.into_actor(self).map(|(), this: &mut Self, ctx| this.slice(ctx));
             ctx.spawn(turn);
         }
     }
@@ -345,15 +386,37 @@ impl Subtask {
 
     fn work(&mut self) -> Result<Next, Ended> {
         self.encode_snapshot()?;
+        if std::mem::take(&mut self.woken) && !self.drained {
+            self.tell(TaskEvent::Woken)?;
+        }
         let next = if self.must_hold()? { Next::Sleep } else { self.process()? };
         let idle = !matches!(next, Next::Again);
         self.run_background(idle)?;
-        Ok(if matches!(self.persisting, Persisting::Encoding { .. }) { Next::Again } else { next })
+        if matches!(self.rounds.persisting, Persisting::Encoding { .. }) {
+            return Ok(Next::Again);
+        }
+        Ok(self.until_due(next))
+    }
+
+    /// What follows a slice, if processing time is not to be missed.
+    fn until_due(&mut self, next: Next) -> Next {
+        if self.drained || matches!(next, Next::Again) {
+            return next;
+        }
+        let Some(due) = self.setup.task.due() else { return next };
+        let millis = due.as_millis().saturating_sub(self.setup.environment.clock.processing_time().as_millis());
+        let wait = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
+        match next {
+            _ if wait.is_zero() => Next::Again,
+            Next::SleepFor(time) => Next::SleepFor(time.min(wait)),
+            _ => Next::SleepFor(wait),
+        }
     }
 
     /// Works on input until the slice's time is used up, the inputs are empty, or an output has no room.
     fn process(&mut self) -> Result<Next, Ended> {
         let began = self.setup.environment.clock.now();
+        self.pass_time()?;
         // Set once the outputs were asked to wake this actor: what is released from then on is a letter.
         let mut will_be_woken = false;
         loop {
@@ -367,17 +430,10 @@ impl Subtask {
                 continue;
             }
             let reads = matches!(self.reader, Reader::Reading(_));
-            if self.in_hand.is_some() || reads {
-                let progress = self.setup.task.run(CHUNK_RECORDS, &mut self.setup.outputs)?;
-                if progress.records > 0
-                    && self.setup.outputs.edges() == 0
-                    && !std::mem::replace(&mut self.saw_record, true)
-                {
-                    self.tell_supervisor(ToSupervisor::FirstRecord(self.setup.environment.clock.now()));
-                }
-                match progress.then {
+            if self.unfinished || self.in_hand.is_some() || reads {
+                match self.run_chunk()? {
                     Then::BatchDone => self.in_hand = None,
-                    Then::More => {}
+                    Then::More | Then::Unfinished => {}
                     Then::Blocked if will_be_woken => {
                         self.view.blocked += 1;
                         return Ok(Next::Sleep);
@@ -392,7 +448,7 @@ impl Subtask {
                     }
                     Then::SplitsFinished => self.ask_for_split()?,
                 }
-                if self.setup.environment.clock.now().since(began) > SLICE {
+                if self.slice_ends(began) {
                     return Ok(Next::Again);
                 }
                 continue;
@@ -407,13 +463,67 @@ impl Subtask {
         }
     }
 
-    /// The next element of the inputs in turn, passing over channels that wait for a barrier of others.
+    /// Lets the task take some records.
+    fn run_chunk(&mut self) -> Result<Then, Ended> {
+        let environment = &self.setup.environment;
+        let mut budget =
+            if environment.chance.is_some() { 1 + environment.choose(CHANCE_RECORDS) } else { CHUNK_RECORDS };
+        if let Some(left) = environment.faults.records_left(self.setup.id, self.taken) {
+            if left == 0 {
+                self.pass(CrashPoint::Record, None)?;
+            } else {
+                budget = budget.min(usize::try_from(left).unwrap_or(usize::MAX));
+            }
+        }
+        let progress = self.setup.task.run(budget, &mut self.setup.outputs)?;
+        self.taken += progress.records as u64;
+        self.unfinished = progress.then == Then::Unfinished;
+        let environment = &self.setup.environment;
+        if environment.chance.is_some() && environment.choose(CHANCE_OF_CUT) == 0 {
+            self.flush()?;
+        }
+        if progress.records > 0 && self.setup.outputs.edges() == 0 && !std::mem::replace(&mut self.saw_record, true) {
+            self.tell_supervisor(ToSupervisor::FirstRecord(self.setup.environment.clock.now()));
+        }
+        Ok(progress.then)
+    }
+
+    /// Whether others have their turn now.
+    fn slice_ends(&mut self, began: Moment) -> bool {
+        let environment = &self.setup.environment;
+        if environment.chance.is_some() {
+            return environment.choose(CHANCE_OF_CUT) == 0;
+        }
+        environment.clock.now().since(began) > SLICE
+    }
+
+    /// Tells the task that processing time has come as far as it waits for.
+    fn pass_time(&mut self) -> Result<(), Ended> {
+        if self.unfinished || self.drained {
+            return Ok(());
+        }
+        let Some(due) = self.setup.task.due() else { return Ok(()) };
+        let now = self.setup.environment.clock.processing_time();
+        if due <= now { self.tell(TaskEvent::ProcessingTime(now)) } else { Ok(()) }
+    }
+
+    fn tell(&mut self, event: TaskEvent) -> Result<(), Ended> {
+        if self.setup.task.on_event(event, &mut self.setup.outputs)? == Emission::Unfinished {
+            self.unfinished = true;
+        }
+        Ok(())
+    }
+
+    /// The next element of the inputs in turn, or by chance, passing over channels that wait for a barrier of others.
     fn next_item(&mut self) -> Option<(ChannelId, Item)> {
         let count = self.queues.len();
+        if count > 1 && self.setup.environment.chance.is_some() {
+            self.next_queue = self.setup.environment.choose(count);
+        }
         for step in 0..count {
             let index = (self.next_queue + step) % count;
             let channel = ChannelId(index as u32);
-            if self.alignment.is_blocked(channel) {
+            if self.alignment.is_blocked(channel) && !self.setup.environment.sabotaged(Sabotage::SkipAlignment) {
                 continue;
             }
             if let Some(item) = self.queues[index].pop_front() {
@@ -436,30 +546,23 @@ impl Subtask {
                 self.move_valve(ValveEvent::End { channel })?;
                 self.align(AlignmentEvent::End { channel })
             }
-            Item::Signal(Signal::Watermark(at)) => self.move_valve(ValveEvent::Watermark { channel, at }),
-            Item::Signal(Signal::Idle) => self.move_valve(ValveEvent::Idle { channel }),
-            Item::Signal(Signal::Active) => self.move_valve(ValveEvent::Active { channel }),
+            Item::Signal(Signal::Time(signal)) => self.move_valve(match signal {
+                TimeSignal::Watermark(at) => ValveEvent::Watermark { channel, at },
+                TimeSignal::Idle => ValveEvent::Idle { channel },
+                TimeSignal::Active => ValveEvent::Active { channel },
+            }),
         }
     }
 
     fn move_valve(&mut self, event: ValveEvent) -> Result<(), Ended> {
-        for output in self.valve.step(event) {
-            let signal = match output {
-                ValveOutput::Watermark(at) => {
-                    self.setup.task.on_event(TaskEvent::Watermark(at), &mut self.setup.outputs)?;
-                    Signal::Watermark(at)
-                }
-                ValveOutput::Idle => Signal::Idle,
-                ValveOutput::Active => Signal::Active,
-            };
-            self.flush()?;
-            self.setup.outputs.broadcast(signal);
+        for signal in self.valve.step(event) {
+            self.tell(TaskEvent::Time(signal))?;
         }
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), Ended> {
-        Ok(self.setup.task.on_event(TaskEvent::Flush, &mut self.setup.outputs)?)
+    pub(crate) fn flush(&mut self) -> Result<(), Ended> {
+        self.tell(TaskEvent::Flush)
     }
 
     // ---- sources ----
@@ -487,180 +590,6 @@ impl Subtask {
             // A split that arrives behind the barrier of a stop is in no snapshot, but its enumerator's is older: it
             // is handed out again.
             (other, _) => self.reader = other,
-        }
-        Ok(())
-    }
-
-    // ---- checkpoints ----
-
-    fn align(&mut self, event: AlignmentEvent) -> Result<(), Ended> {
-        for action in self.alignment.step(event) {
-            match action {
-                AlignmentAction::Align { checkpoint } => self.pass(CrashPoint::Aligning, Some(checkpoint))?,
-                AlignmentAction::Snapshot { checkpoint } => self.snapshot(checkpoint)?,
-                AlignmentAction::Subsumed { checkpoint } => {
-                    let reason = "a newer barrier came first".to_owned();
-                    self.tell_coordinator(ToCoordinator::Declined { checkpoint, subtask: self.setup.id, reason });
-                }
-                AlignmentAction::AllEnded => self.end_of_input()?,
-            }
-        }
-        Ok(())
-    }
-
-    fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<(), Ended> {
-        self.pass(CrashPoint::BeforeSnapshot, Some(checkpoint))?;
-        if !matches!(self.persisting, Persisting::No) {
-            let reason = "the snapshot before it is still being written".to_owned();
-            self.tell_coordinator(ToCoordinator::Declined { checkpoint, subtask: self.setup.id, reason });
-            return Ok(());
-        }
-        self.flush()?;
-        self.setup.task.snapshot(checkpoint)?;
-        if !self.drained {
-            self.setup.outputs.broadcast(Signal::Barrier(checkpoint));
-        }
-        self.asked_for_checkpoint = false;
-        self.persisting = Persisting::Encoding { checkpoint, drained: self.drained };
-        self.tell_supervisor(ToSupervisor::Report(self.setup.id, self.view));
-        self.pass(CrashPoint::AfterSnapshot, Some(checkpoint))
-    }
-
-    /// Encodes a part of the snapshot; behind the last part, hands the write to the pool.
-    fn encode_snapshot(&mut self) -> Result<(), Ended> {
-        let Persisting::Encoding { checkpoint, drained } = self.persisting else { return Ok(()) };
-        let Some(write) = self.setup.task.persist()? else { return Ok(()) };
-        self.persisting = Persisting::Writing;
-        let (own, environment) = (self.own.clone(), self.setup.environment.clone());
-        let (attempt, subtask) = (self.setup.attempt, self.setup.id);
-        self.setup.environment.pool.run(Box::new(move || {
-            let passing = |point| Passing { point, subtask: Some(subtask), attempt, checkpoint: Some(checkpoint) };
-            let send = |body| own.do_send(Letter { attempt, body });
-            if environment.strikes(passing(CrashPoint::BeforePersist)) {
-                return send(ToSubtask::Kill);
-            }
-            let outcome = catch_unwind(AssertUnwindSafe(write))
-                .unwrap_or_else(|payload| Err(panic_message(payload.as_ref())))
-                .map(|snapshot| SubtaskSnapshot { drained, ..snapshot });
-            if environment.strikes(passing(CrashPoint::AfterPersist)) {
-                return send(ToSubtask::Kill);
-            }
-            send(ToSubtask::Persisted { checkpoint, outcome });
-        }));
-        Ok(())
-    }
-
-    fn persisted(&mut self, checkpoint: CheckpointId, outcome: Result<SubtaskSnapshot, String>) -> Result<(), Ended> {
-        self.persisting = Persisting::No;
-        self.setup.task.persisted(checkpoint, outcome.is_ok())?;
-        let subtask = self.setup.id;
-        match outcome {
-            Ok(snapshot) => {
-                self.tell_coordinator(ToCoordinator::Acked { checkpoint, subtask, snapshot });
-                self.pass(CrashPoint::AfterAck, Some(checkpoint))
-            }
-            Err(reason) => {
-                self.tell_coordinator(ToCoordinator::Declined { checkpoint, subtask, reason });
-                Ok(())
-            }
-        }
-    }
-
-    /// Commits what the latest complete checkpoint completed, unless a commit is still running.
-    fn commit(&mut self) -> Result<(), Ended> {
-        if self.committing {
-            return Ok(());
-        }
-        let Some((checkpoint, oldest)) = self.completed.take() else { return Ok(()) };
-        self.pass(CrashPoint::BeforeCommit, Some(checkpoint))?;
-        let commits = self.setup.task.completed(checkpoint, oldest)?;
-        if commits.is_empty() {
-            return self.settled(checkpoint);
-        }
-        self.committing = true;
-        let (own, attempt) = (self.own.clone(), self.setup.attempt);
-        self.setup.environment.pool.run(Box::new(move || {
-            let commit_all = || commits.into_iter().try_for_each(|commit| commit());
-            let outcome = catch_unwind(AssertUnwindSafe(commit_all))
-                .unwrap_or_else(|payload| Err(panic_message(payload.as_ref())));
-            own.do_send(Letter { attempt, body: ToSubtask::Committed { checkpoint, outcome } });
-        }));
-        Ok(())
-    }
-
-    fn committed(&mut self, checkpoint: CheckpointId, outcome: Result<(), String>) -> Result<(), Ended> {
-        self.committing = false;
-        outcome.map_err(|message| {
-            self.failure(FailureKind::Error, format!("commit of checkpoint {checkpoint} failed: {message}"))
-        })?;
-        self.settled(checkpoint)?;
-        self.commit()
-    }
-
-    fn settled(&self, checkpoint: CheckpointId) -> Result<(), Ended> {
-        self.pass(CrashPoint::AfterCommit, Some(checkpoint))?;
-        self.tell_coordinator(ToCoordinator::Settled { checkpoint, subtask: self.setup.id });
-        Ok(())
-    }
-
-    /// Flushes what the task holds back, and ends the outputs. The actor lives on until the job has committed.
-    fn end_of_input(&mut self) -> Result<(), Ended> {
-        if self.drained {
-            return Ok(());
-        }
-        self.reader = Reader::None;
-        self.setup.task.on_event(TaskEvent::End, &mut self.setup.outputs)?;
-        self.flush()?;
-        self.drain_done()
-    }
-
-    fn drain_done(&mut self) -> Result<(), Ended> {
-        self.drained = true;
-        self.view.drained = true;
-        self.setup.outputs.broadcast(Signal::End);
-        self.pass(CrashPoint::Drained, None)?;
-        self.tell_supervisor(ToSupervisor::Report(self.setup.id, self.view));
-        self.tell_coordinator(ToCoordinator::Drained(self.setup.id));
-        Ok(())
-    }
-
-    // ---- memory ----
-
-    /// Whether memory must be given back before more input is taken. Never while a barrier is still to come through
-    /// the inputs: only a checkpoint makes memory free.
-    fn must_hold(&mut self) -> Result<bool, Ended> {
-        match self.setup.task.pressure()? {
-            Pressure::None => Ok(false),
-            Pressure::Checkpoint => {
-                if matches!(self.persisting, Persisting::No) && !std::mem::replace(&mut self.asked_for_checkpoint, true)
-                {
-                    self.tell_coordinator(ToCoordinator::Pressure);
-                }
-                Ok(false)
-            }
-            Pressure::Background => {
-                self.run_background(true)?;
-                Ok(self.background_runs)
-            }
-        }
-    }
-
-    fn run_background(&mut self, idle: bool) -> Result<(), Ended> {
-        if self.background_runs {
-            return Ok(());
-        }
-        let now = self.setup.environment.clock.now();
-        if let Some(job) = self.setup.task.background(idle, now)? {
-            self.background_runs = true;
-            let (own, supervisor) = (self.own.clone(), self.setup.supervisor.clone());
-            let (attempt, mut failure) = (self.setup.attempt, self.failure(FailureKind::Panic, ""));
-            self.setup.environment.pool.run(Box::new(move || match catch_unwind(AssertUnwindSafe(job)) {
-                Ok(outcome) => own.do_send(Letter { attempt, body: ToSubtask::BackgroundDone(outcome) }),
-                Err(payload) => {
-                    failure.message = panic_message(payload.as_ref());
-                    supervisor.do_send(Letter { attempt, body: ToSupervisor::Failed(failure) });
-                }
-            }));
         }
         Ok(())
     }

@@ -1,27 +1,26 @@
 //! The actor that keeps a job alive: deploys an attempt, watches it, tears it down, and decides about the next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler};
+use actix::{Actor, AsyncContext, Context, Handler};
 use actix_rt::{ArbiterHandle, System};
 
 use crate::blueprint::Blueprint;
-use crate::channel::{Credits, Deliver, Outputs, Sender};
 use crate::checkpoints::{Beginning, CheckpointStore};
-use crate::coordinator::{self, Coordinator};
-use crate::enumerator::Enumerator;
+use crate::deployment::{self, Prepared, Running};
 use crate::environment::Environment;
 use crate::error::{Failure, FailureKind, panic_message};
-use crate::ids::{Attempt, BlockId, ChannelId, SubtaskId};
+use crate::faults::{Work, WorkKind};
+use crate::ids::{Attempt, BlockId, SubtaskId};
 use crate::job::JobConfig;
-use crate::kill::KillSwitch;
-use crate::mail::{Command, Letter, Preparation, Routes, ToCoordinator, ToEnumerator, ToSubtask, ToSupervisor};
+use crate::kill::{KillSwitch, Victim};
+use crate::mail::{Command, Letter, Preparation, ToCoordinator, ToEnumerator, ToSubtask, ToSupervisor};
 use crate::observe::{AttemptView, JobStatus, Observed, remember};
 use crate::protocol::restart::{RestartDecider, RestartDecision};
-use crate::subtask::{self, Meet, Subtask};
-use crate::task::{Enumeration, Task, TaskOpening};
+use crate::sabotage::Sabotage;
+use crate::task::{TaskOpening, Wake};
 
 /// What a supervisor is made of.
 pub(crate) struct Setup {
@@ -33,9 +32,6 @@ pub(crate) struct Setup {
     /// The threads that subtasks run on.
     pub(crate) arbiters: Vec<ArbiterHandle>,
 }
-
-/// Batches in flight that every channel may have: one on its way while another is processed.
-const LEAST_CREDITS: usize = 2;
 
 /// Keeps one job alive.
 pub(crate) struct Supervisor {
@@ -75,17 +71,9 @@ enum Phase {
 #[derive(Default)]
 struct Preparing {
     beginning: Option<Beginning>,
-    tasks: BTreeMap<SubtaskId, Box<dyn Task>>,
-    enumerations: BTreeMap<BlockId, Box<dyn Enumeration>>,
+    prepared: Prepared,
     outstanding: usize,
     failure: Option<Failure>,
-}
-
-struct Running {
-    kill: KillSwitch,
-    subtasks: BTreeMap<SubtaskId, (Addr<Subtask>, KillSwitch)>,
-    enumerators: Vec<Addr<Enumerator>>,
-    coordinator: Addr<Coordinator>,
 }
 
 enum AfterClearing {
@@ -105,7 +93,8 @@ impl Handler<Letter<ToSupervisor>> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, letter: Letter<ToSupervisor>, ctx: &mut Context<Self>) {
-        if letter.attempt != self.attempt {
+        let is_old = letter.attempt != self.attempt && !self.setup.environment.sabotaged(Sabotage::KeepOldMail);
+        if is_old || self.machine_is_dead() {
             return;
         }
         match letter.body {
@@ -135,15 +124,17 @@ impl Handler<Command> for Supervisor {
 
     fn handle(&mut self, command: Command, ctx: &mut Context<Self>) {
         match (command, &self.phase) {
-            (Command::Kill(victim), Phase::Running(running)) => match victim {
-                None => running.coordinator.do_send(Letter { attempt: self.attempt, body: ToCoordinator::Kill }),
-                Some(victim) => {
-                    if let Some((subtask, kill)) = running.subtasks.get(&victim) {
+            (Command::Kill(victim), Phase::Running(running)) => {
+                if victim == Victim::Coordinator {
+                    running.coordinator.do_send(Letter { attempt: self.attempt, body: ToCoordinator::Kill });
+                }
+                for (id, (subtask, kill)) in &running.subtasks {
+                    if victim == Victim::Subtask(*id) || victim == Victim::Block(id.block) {
                         kill.kill();
                         subtask.do_send(Letter { attempt: self.attempt, body: ToSubtask::Kill });
                     }
                 }
-            },
+            }
             (Command::Kill(_), _) => tracing::info!("nothing to kill: the job is not running"),
             (Command::Stop, phase) => {
                 if self.wanted == Wanted::Running {
@@ -169,13 +160,25 @@ impl Supervisor {
     pub(crate) fn new(setup: Setup) -> Self {
         let restarts = RestartDecider::new(setup.config.restart.clone());
         let random = setup.environment.seed;
-        let (phase, kill) = (Phase::Delayed, KillSwitch::default());
+        let (phase, kill) = (Phase::Delayed, setup.environment.machine.below());
         Self { setup, attempt: Attempt(0), phase, restarts, random, kill, wanted: Wanted::Running, has_run: false }
+    }
+
+    /// Whether the machine is dead. A dead machine takes the actor system with it, and nothing is cleared.
+    fn machine_is_dead(&self) -> bool {
+        let dead = self.setup.environment.machine.is_killed();
+        if dead && let Some(system) = System::try_current() {
+            system.stop();
+        }
+        dead
     }
 
     // ---- deployment, the part that blocks ----
 
     fn begin(&mut self, ctx: &mut Context<Self>) {
+        if self.machine_is_dead() {
+            return;
+        }
         if self.wanted == Wanted::Cancel {
             return self.end(JobStatus::Cancelled);
         }
@@ -187,11 +190,12 @@ impl Supervisor {
     /// Runs one blocking step on the pool. A panic in it is an answer too.
     fn prepare(&self, ctx: &Context<Self>, step: impl FnOnce() -> Preparation + Send + 'static) {
         let (own, attempt) = (ctx.address(), self.attempt);
-        self.setup.environment.pool.run(Box::new(move || {
+        let work = Work { kind: WorkKind::Prepare, subtask: None, checkpoint: None };
+        self.setup.environment.run(work, move || {
             let step = catch_unwind(AssertUnwindSafe(step))
                 .unwrap_or_else(|payload| Preparation::Panicked(panic_message(payload.as_ref())));
             own.do_send(Letter { attempt, body: ToSupervisor::Prepared(step) });
-        }));
+        });
     }
 
     fn prepared(&mut self, step: Preparation, ctx: &mut Context<Self>) {
@@ -205,9 +209,11 @@ impl Supervisor {
                 Ok(())
             }
             Preparation::Begun(Err(message)) => Err(Failure::of_job("checkpoints", FailureKind::Untrusted, message)),
-            Preparation::Task(id, task) => task.map(|task| drop(preparing.tasks.insert(id, task))),
+            Preparation::Task(id, task, wake) => {
+                task.map(|task| drop(preparing.prepared.tasks.insert(id, (task, wake))))
+            }
             Preparation::Enumeration(block, opened) => {
-                opened.map(|enumeration| drop(preparing.enumerations.insert(block, enumeration)))
+                opened.map(|enumeration| drop(preparing.prepared.enumerations.insert(block, enumeration)))
             }
             Preparation::Panicked(message) => Err(Failure::of_job("deployment", FailureKind::Panic, message)),
         };
@@ -223,7 +229,7 @@ impl Supervisor {
             return self.end(JobStatus::Cancelled);
         }
         match (preparing.failure, preparing.beginning) {
-            (None, Some(beginning)) => self.deploy(beginning, preparing.tasks, preparing.enumerations, ctx),
+            (None, Some(beginning)) => self.deploy(beginning, preparing.prepared, ctx),
             (Some(failure), _) => {
                 self.note_failure(&failure);
                 if self.has_run {
@@ -257,9 +263,11 @@ impl Supervisor {
                 let part = |manifest: &crate::checkpoints::Manifest| {
                     Some((manifest.checkpoint, manifest.subtasks.get(&subtask)?.clone()))
                 };
-                let opening = TaskOpening { subtask, attempt, restored: restored.and_then(part) };
+                let (environment, wake) = (self.setup.environment.clone(), Wake::default());
+                let restored = restored.and_then(part);
+                let opening = TaskOpening { subtask, attempt, restored, environment, wake: wake.clone() };
                 let tasks = Arc::clone(&blueprint.tasks);
-                self.prepare(ctx, move || Preparation::Task(subtask, tasks.open(opening)));
+                self.prepare(ctx, move || Preparation::Task(subtask, tasks.open(opening), wake));
                 outstanding += 1;
             }
             if let Some(splits) = blueprint.splits.clone() {
@@ -276,96 +284,13 @@ impl Supervisor {
 
     // ---- deployment, the part that starts actors ----
 
-    fn deploy(
-        &mut self,
-        beginning: Beginning,
-        mut tasks: BTreeMap<SubtaskId, Box<dyn Task>>,
-        enumerations: BTreeMap<BlockId, Box<dyn Enumeration>>,
-        ctx: &mut Context<Self>,
-    ) {
-        let attempt = self.attempt;
-        let kill = self.kill.below();
-        let coordinator = Coordinator::new(coordinator::Setup {
-            attempt,
-            rounds: self.setup.config.rounds.clone(),
-            first: beginning.next_checkpoint,
-            store: Arc::clone(&self.setup.store),
-            supervisor: ctx.address(),
-            environment: self.setup.environment.clone(),
-            observed: self.setup.observed.clone(),
-        })
-        .start();
-        let drained = |id: SubtaskId| {
-            let part = beginning.restored.as_ref().and_then(|manifest| manifest.subtasks.get(&id));
-            part.is_some_and(|part| part.drained)
-        };
-        let wiring = Wiring::of(&self.setup.blueprint);
-        let mut subtasks = BTreeMap::<SubtaskId, (Addr<Subtask>, KillSwitch)>::new();
-        // Receivers first: a sender knows the addresses it sends to from its birth.
-        while let Some((id, task)) = tasks.pop_last() {
-            let (mut credits, mut edges) = (Vec::new(), Vec::new());
-            for channels in wiring.outgoing(id) {
-                edges.push(
-                    channels
-                        .iter()
-                        .map(|&(receiver, channel)| {
-                            let address = subtasks[&receiver].0.clone();
-                            let deliver: Deliver = Arc::new(move |packet| {
-                                address.do_send(Letter { attempt, body: ToSubtask::Packet(packet) });
-                            });
-                            let shared_by = wiring.incoming(receiver);
-                            let channel_credits =
-                                Credits::new((self.setup.config.credits / shared_by).max(LEAST_CREDITS));
-                            credits.push(channel_credits.clone());
-                            Sender::new(channel, channel_credits, deliver)
-                        })
-                        .collect(),
-                );
-            }
-            let block = &self.setup.blueprint.blocks[id.block.0 as usize];
-            let own_kill = kill.below();
-            let setup = subtask::Setup {
-                id,
-                block: block.name.clone(),
-                attempt,
-                task,
-                channels: wiring.incoming(id),
-                outputs: Outputs::new(edges),
-                credits,
-                coordinator: coordinator.clone(),
-                supervisor: ctx.address(),
-                kill: own_kill.clone(),
-                environment: self.setup.environment.clone(),
-                drained: drained(id),
-                is_source: block.splits.is_some(),
-            };
-            let arbiter = &self.setup.arbiters[id.index as usize % self.setup.arbiters.len()];
-            let address = Subtask::start_in_arbiter(arbiter, move |ctx| Subtask::new(setup, ctx.address()));
-            subtasks.insert(id, (address, own_kill));
-        }
-        let mut enumerators = BTreeMap::new();
-        for (block, enumeration) in enumerations {
-            let of_block = subtasks.iter().filter(|(id, _)| id.block == block);
-            let readers = of_block.map(|(id, (address, _))| (*id, address.clone())).collect::<Vec<_>>();
-            let (coordinator, supervisor) = (coordinator.clone(), ctx.address());
-            let enumerator =
-                Enumerator { attempt, block, enumeration, readers: readers.clone(), coordinator, supervisor }.start();
-            for (_, reader) in readers {
-                reader.do_send(Meet { enumerator: enumerator.clone() });
-            }
-            enumerators.insert(block, enumerator);
-        }
-        let routes = Routes {
-            subtasks: subtasks.iter().map(|(id, (address, _))| (*id, address.clone())).collect(),
-            enumerators: enumerators.clone(),
-        };
-        coordinator.do_send(Letter { attempt, body: ToCoordinator::Deployed(routes) });
+    fn deploy(&mut self, beginning: Beginning, prepared: Prepared, ctx: &mut Context<Self>) {
+        let running = deployment::start(&self.setup, &self.kill.below(), &beginning, prepared, ctx.address());
         if self.wanted == Wanted::Stop {
-            coordinator.do_send(Letter { attempt, body: ToCoordinator::Stop });
+            running.coordinator.do_send(Letter { attempt: self.attempt, body: ToCoordinator::Stop });
         }
-        let enumerators = enumerators.into_values().collect();
         self.has_run = true;
-        self.phase = Phase::Running(Running { kill, subtasks, enumerators, coordinator });
+        self.phase = Phase::Running(running);
         self.setup.observed.update(|job| job.status = JobStatus::Running);
     }
 
@@ -467,10 +392,11 @@ impl Supervisor {
 
     fn record_finish(&self, ctx: &Context<Self>) {
         let (store, own, attempt) = (Arc::clone(&self.setup.store), ctx.address(), self.attempt);
-        self.setup.environment.pool.run(Box::new(move || {
+        let work = Work { kind: WorkKind::Finish, subtask: None, checkpoint: None };
+        self.setup.environment.run(work, move || {
             let body = ToSupervisor::FinishRecorded(store.finish());
             own.do_send(Letter { attempt, body });
-        }));
+        });
     }
 
     fn end(&mut self, status: JobStatus) {
@@ -484,42 +410,5 @@ impl Supervisor {
         if let Some(system) = System::try_current() {
             system.stop();
         }
-    }
-}
-
-/// The channels of a blueprint, numbered per receiver.
-struct Wiring {
-    /// Per sender, per outgoing edge, the receivers and the channels they know it by.
-    outgoing: BTreeMap<SubtaskId, Vec<Vec<(SubtaskId, ChannelId)>>>,
-    incoming: BTreeMap<SubtaskId, u32>,
-}
-
-impl Wiring {
-    fn of(blueprint: &Blueprint) -> Self {
-        let mut wiring = Self { outgoing: BTreeMap::new(), incoming: BTreeMap::new() };
-        for edge in &blueprint.edges {
-            let senders = blueprint.blocks[edge.from.0 as usize].parallelism;
-            let receivers = blueprint.blocks[edge.to.0 as usize].parallelism;
-            for sender in 0..senders {
-                let channels = edge.pattern.receivers(sender, senders, receivers).into_iter().map(|receiver| {
-                    let receiver = SubtaskId { block: edge.to, index: receiver };
-                    let next = wiring.incoming.entry(receiver).or_default();
-                    let channel = ChannelId(*next);
-                    *next += 1;
-                    (receiver, channel)
-                });
-                let sender = SubtaskId { block: edge.from, index: sender };
-                wiring.outgoing.entry(sender).or_default().push(channels.collect());
-            }
-        }
-        wiring
-    }
-
-    fn outgoing(&self, sender: SubtaskId) -> &[Vec<(SubtaskId, ChannelId)>] {
-        self.outgoing.get(&sender).map_or(&[], Vec::as_slice)
-    }
-
-    fn incoming(&self, receiver: SubtaskId) -> usize {
-        self.incoming.get(&receiver).map_or(0, |&channels| channels as usize)
     }
 }

@@ -1,12 +1,16 @@
 //! The seam between actors and operators: the one trait that a subtask hosts, and what enumerators do.
 
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::channel::Outputs;
+use crate::environment::Environment;
 use crate::error::Failure;
 use crate::ids::{Attempt, CheckpointId, SubtaskId};
 use crate::packet::Rows;
-use crate::time::{Moment, Timestamp};
+use crate::time::{Moment, TimeSignal, Timestamp};
 
 /// The work of one subtask, as its actor drives it. No call blocks, but for the jobs it hands out.
 pub trait Task: Send {
@@ -20,11 +24,21 @@ pub trait Task: Send {
     /// If a user's function, the state, an input or an output fails.
     fn run(&mut self, budget: usize, outputs: &mut Outputs) -> Result<Progress, Failure>;
 
-    /// Hears an event that may emit records.
+    /// Hears an event that may emit records. What is said about event time is sent on by the task itself, behind the
+    /// records that it lets go.
     ///
     /// # Errors
     /// As [`Self::run`].
-    fn on_event(&mut self, event: TaskEvent, outputs: &mut Outputs) -> Result<(), Failure>;
+    fn on_event(&mut self, event: TaskEvent, outputs: &mut Outputs) -> Result<Emission, Failure>;
+
+    /// The processing time at which the task wants to hear [`TaskEvent::ProcessingTime`], if it waits for one.
+    fn due(&mut self) -> Option<Timestamp>;
+
+    /// Answers a question that only tasks of its kind understand, and that changes nothing.
+    ///
+    /// # Errors
+    /// If the answer cannot be read from the state.
+    fn query(&mut self, question: &mut dyn Any) -> Result<(), Failure>;
 
     /// Takes the snapshot of `checkpoint`, as of now. What is large is only frozen here, and encoded by
     /// [`Self::persist`].
@@ -93,6 +107,8 @@ pub struct Progress {
 pub enum Then {
     /// The batch in hand is processed.
     BatchDone,
+    /// An event before it has not emitted everything yet: the task is to be run again before anything else.
+    Unfinished,
     /// The budget is used up; there may be more to do.
     More,
     /// An output has no room.
@@ -106,12 +122,26 @@ pub enum Then {
 /// Events that may emit records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskEvent {
-    /// The combined watermark of the inputs.
-    Watermark(Timestamp),
+    /// What the inputs together say about event time.
+    Time(TimeSignal),
+    /// Processing time has come this far. Said when it was asked for, see [`Task::due`].
+    ProcessingTime(Timestamp),
+    /// Something that the task waits for beside its inputs has happened; see [`Wake`].
+    Woken,
     /// The inputs have ended: whatever is held back must be emitted.
     End,
     /// There is nothing to do for now, or a signal is about to pass: buffers are to be sent as they are.
     Flush,
+}
+
+/// Whether an event has emitted everything that it had to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Emission {
+    /// It has.
+    Complete,
+    /// It has not: the task is to be run before anything else.
+    Unfinished,
 }
 
 /// What the memory of a task asks of its subtask.
@@ -148,6 +178,51 @@ pub struct SubtaskSnapshot {
     pub drained: bool,
 }
 
+/// Wakes a subtask from any thread: its task then hears [`TaskEvent::Woken`]. Clones wake the same one. As long as the
+/// subtask does not run, nothing happens.
+#[derive(Clone, Default)]
+pub struct Wake(Arc<Call>);
+
+/// What waking calls.
+#[derive(Default)]
+struct Call(OnceLock<Box<dyn Fn() + Send + Sync>>);
+
+impl Wake {
+    /// Sets, once, what waking does.
+    pub fn calls(&self, wake: impl Fn() + Send + Sync + 'static) {
+        let _ = self.0.0.set(Box::new(wake));
+    }
+
+    /// Wakes the subtask.
+    pub fn wake(&self) {
+        std::task::Wake::wake_by_ref(&self.0);
+    }
+
+    /// The same for futures.
+    #[must_use]
+    pub fn waker(&self) -> std::task::Waker {
+        Arc::clone(&self.0).into()
+    }
+}
+
+impl std::task::Wake for Call {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if let Some(wake) = self.0.get() {
+            wake();
+        }
+    }
+}
+
+impl fmt::Debug for Wake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Wake").field(&self.0.0.get().is_some()).finish()
+    }
+}
+
 /// What a task starts from.
 #[derive(Debug, Clone)]
 pub struct TaskOpening {
@@ -157,6 +232,10 @@ pub struct TaskOpening {
     pub attempt: Attempt,
     /// The checkpoint to start from and the subtask's part of it.
     pub restored: Option<(CheckpointId, SubtaskSnapshot)>,
+    /// Machine time, and all else that could differ between two runs.
+    pub environment: Environment,
+    /// What wakes the subtask.
+    pub wake: Wake,
 }
 
 /// Makes the tasks of one block.

@@ -49,6 +49,17 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// What a stream says about event time, between its records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeSignal {
+    /// No record at or before this time is still to come.
+    Watermark(Timestamp),
+    /// The sender does not hold back event time until further notice.
+    Idle,
+    /// The sender holds back event time again.
+    Active,
+}
+
 /// A point in machine time, as a distance from the start of its clock; it never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Moment(Duration);
@@ -89,24 +100,46 @@ impl std::ops::Add<Duration> for Moment {
 pub trait Clock: Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> Moment;
+
+    /// The start of the clock, in the milliseconds since the Unix epoch that processing time is told in.
+    fn started_at(&self) -> Timestamp;
+
+    /// Processing time: what a clock on the wall would show.
+    fn processing_time(&self) -> Timestamp {
+        let millis = i64::try_from(self.now().since_start().as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_millis(self.started_at().as_millis().saturating_add(millis))
+    }
 }
 
 /// The clock of the timer runtime: real time, or virtual time where the runtime's clock is paused.
 #[derive(Debug, Clone)]
 pub struct RuntimeClock {
     started: tokio::time::Instant,
+    started_at: Timestamp,
 }
 
 impl RuntimeClock {
     /// Starts a clock now.
     #[must_use]
     pub fn start() -> Self {
-        Self { started: tokio::time::Instant::now() }
+        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let millis = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
+        Self::start_at(Timestamp::from_millis(millis))
+    }
+
+    /// Starts a clock that shows `started_at` now.
+    #[must_use]
+    pub fn start_at(started_at: Timestamp) -> Self {
+        Self { started: tokio::time::Instant::now(), started_at }
     }
 }
 
 impl Clock for RuntimeClock {
     fn now(&self) -> Moment {
         Moment(self.started.elapsed())
+    }
+
+    fn started_at(&self) -> Timestamp {
+        self.started_at
     }
 }

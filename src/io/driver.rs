@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use millstream_actors::ids::Attempt;
-use millstream_actors::time::{Clock, Moment};
+use millstream_actors::time::{Clock, Moment, Timestamp};
 use proptest::prelude::*;
 
 use super::{ReadStatus, Source, SourceReader, SplitEnumerator};
@@ -28,6 +28,10 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Moment {
         Moment::after_start(Duration::from_micros(self.micros.load(Ordering::Relaxed)))
+    }
+
+    fn started_at(&self) -> Timestamp {
+        Timestamp::from_millis(0)
     }
 }
 

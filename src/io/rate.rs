@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_actors::time::{Clock, Moment};
+use millstream_actors::time::{Clock, Moment, TimeSignal};
 
 use super::{ReadStatus, Source, SourceReader};
 use crate::error::Result;
@@ -117,6 +117,10 @@ impl<T, E: Emit<T>> Emit<T> for Counting<'_, E> {
     fn emit(&mut self, record: Record<T>) -> Result<()> {
         self.records += 1;
         self.out.emit(record)
+    }
+
+    fn signal(&mut self, signal: TimeSignal) -> Result<()> {
+        self.out.signal(signal)
     }
 }
 

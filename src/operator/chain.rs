@@ -3,9 +3,9 @@
 use std::vec;
 
 use millstream_actors::packet::Rows;
-use millstream_actors::time::Timestamp;
+use millstream_actors::time::{TimeSignal, Timestamp};
 
-use super::{Control, Emit, Operator};
+use super::{Control, Emit, Event, Operator};
 use crate::error::Result;
 use crate::io::{ReadStatus, SourceReader};
 use crate::model::{Data, Record, RecordBatch};
@@ -24,11 +24,17 @@ pub trait Chain: Send + 'static {
     /// If a source or an operator fails.
     fn run<E: Emit<Self::Out>>(&mut self, limit: usize, out: &mut E) -> Result<Step>;
 
-    /// Takes an event through the chain, operator by operator.
+    /// Takes what the inputs say about event time through the chain.
     ///
     /// # Errors
     /// If an operator fails.
-    fn on_event<E: Emit<Self::Out>>(&mut self, event: ChainEvent, out: &mut E) -> Result<()>;
+    fn on_signal<E: Emit<Self::Out>>(&mut self, signal: TimeSignal, out: &mut E) -> Result<()>;
+
+    /// Takes an event to all operators, one after the other.
+    ///
+    /// # Errors
+    /// If an operator fails.
+    fn on_event<E: Emit<Self::Out>>(&mut self, event: Event, out: &mut E) -> Result<()>;
 
     /// Takes an event that emits nothing to all operators.
     ///
@@ -55,15 +61,6 @@ pub enum HeadStatus {
     BatchGoesOn,
     /// What a source's reader said.
     Read(ReadStatus),
-}
-
-/// Events that may emit records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChainEvent {
-    /// No record at or before this time is still to come.
-    Watermark(Timestamp),
-    /// The input has ended.
-    End,
 }
 
 /// A chain with one more operator at its end.
@@ -95,6 +92,11 @@ impl<O: Operator, E: Emit<O::Out>> Emit<O::In> for Into<'_, O, E> {
     fn look_ahead(&mut self, upcoming: &[O::In]) {
         self.operator.look_ahead(upcoming);
     }
+
+    #[inline]
+    fn signal(&mut self, signal: TimeSignal) -> Result<()> {
+        self.operator.on_signal(signal, self.out)
+    }
 }
 
 impl<C: Chain, O: Operator<In = C::Out>> Chain for Then<C, O>
@@ -108,18 +110,24 @@ where
         self.chain.run(limit, &mut Into { operator: &mut self.operator, out })
     }
 
-    fn on_event<E: Emit<Self::Out>>(&mut self, event: ChainEvent, out: &mut E) -> Result<()> {
+    fn on_signal<E: Emit<Self::Out>>(&mut self, signal: TimeSignal, out: &mut E) -> Result<()> {
+        self.chain.on_signal(signal, &mut Into { operator: &mut self.operator, out })
+    }
+
+    fn on_event<E: Emit<Self::Out>>(&mut self, event: Event, out: &mut E) -> Result<()> {
         self.chain.on_event(event, &mut Into { operator: &mut self.operator, out })?;
-        match event {
-            ChainEvent::Watermark(watermark) => self.operator.on_watermark(watermark, out),
-            ChainEvent::End => self.operator.on_end(out),
-        }
+        self.operator.on_event(event, out)
     }
 
     fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
         self.chain.on_control(control)?;
         self.operator.on_control(control)
     }
+}
+
+/// The end of the input is the end of event time.
+fn end_time<T, E: Emit<T>>(event: Event, out: &mut E) -> Result<()> {
+    if event == Event::End { out.signal(TimeSignal::Watermark(Timestamp::MAX)) } else { Ok(()) }
 }
 
 /// Records that an operator hears of before it gets them: enough to hide the latency of memory, few enough to fit into
@@ -171,8 +179,12 @@ impl<T: Data> Chain for BatchHead<T> {
         Ok(Step { records, head })
     }
 
-    fn on_event<E: Emit<T>>(&mut self, _event: ChainEvent, _out: &mut E) -> Result<()> {
-        Ok(())
+    fn on_signal<E: Emit<T>>(&mut self, signal: TimeSignal, out: &mut E) -> Result<()> {
+        out.signal(signal)
+    }
+
+    fn on_event<E: Emit<T>>(&mut self, event: Event, out: &mut E) -> Result<()> {
+        end_time(event, out)
     }
 
     fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
@@ -223,6 +235,10 @@ impl<T, E: Emit<T>> Emit<T> for Counting<'_, E> {
         self.records += 1;
         self.out.emit(record)
     }
+
+    fn signal(&mut self, signal: TimeSignal) -> Result<()> {
+        self.out.signal(signal)
+    }
 }
 
 impl<R: SourceReader> Chain for SourceHead<R>
@@ -241,8 +257,12 @@ where
         Ok(Step { records, head: HeadStatus::Read(status) })
     }
 
-    fn on_event<E: Emit<R::Out>>(&mut self, _event: ChainEvent, _out: &mut E) -> Result<()> {
-        Ok(())
+    fn on_signal<E: Emit<R::Out>>(&mut self, signal: TimeSignal, out: &mut E) -> Result<()> {
+        out.signal(signal)
+    }
+
+    fn on_event<E: Emit<R::Out>>(&mut self, event: Event, out: &mut E) -> Result<()> {
+        end_time(event, out)
     }
 
     fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
@@ -260,21 +280,55 @@ where
 /// A chain whose type is forgotten. Costs one indirect call per run of records, and a copy of each record.
 pub struct BoxedChain<T> {
     chain: Box<dyn ErasedChain<T>>,
-    emitted: Vec<Record<T>>,
+    emitted: Emitted<T>,
+}
+
+/// What left a chain, in order.
+struct Emitted<T>(Vec<Element<T>>);
+
+enum Element<T> {
+    Record(Record<T>),
+    Signal(TimeSignal),
+}
+
+impl<T> Emit<T> for Emitted<T> {
+    fn emit(&mut self, record: Record<T>) -> Result<()> {
+        self.0.push(Element::Record(record));
+        Ok(())
+    }
+
+    fn signal(&mut self, signal: TimeSignal) -> Result<()> {
+        self.0.push(Element::Signal(signal));
+        Ok(())
+    }
+}
+
+impl<T> Emitted<T> {
+    fn hand_to<E: Emit<T>>(&mut self, out: &mut E) -> Result<()> {
+        self.0.drain(..).try_for_each(|element| match element {
+            Element::Record(record) => out.emit(record),
+            Element::Signal(signal) => out.signal(signal),
+        })
+    }
 }
 
 trait ErasedChain<T>: Send {
-    fn run(&mut self, limit: usize, out: &mut Vec<Record<T>>) -> Result<Step>;
-    fn on_event(&mut self, event: ChainEvent, out: &mut Vec<Record<T>>) -> Result<()>;
+    fn run(&mut self, limit: usize, out: &mut Emitted<T>) -> Result<Step>;
+    fn on_signal(&mut self, signal: TimeSignal, out: &mut Emitted<T>) -> Result<()>;
+    fn on_event(&mut self, event: Event, out: &mut Emitted<T>) -> Result<()>;
     fn on_control(&mut self, control: &mut Control<'_>) -> Result<()>;
 }
 
 impl<C: Chain> ErasedChain<C::Out> for C {
-    fn run(&mut self, limit: usize, out: &mut Vec<Record<C::Out>>) -> Result<Step> {
+    fn run(&mut self, limit: usize, out: &mut Emitted<C::Out>) -> Result<Step> {
         Chain::run(self, limit, out)
     }
 
-    fn on_event(&mut self, event: ChainEvent, out: &mut Vec<Record<C::Out>>) -> Result<()> {
+    fn on_signal(&mut self, signal: TimeSignal, out: &mut Emitted<C::Out>) -> Result<()> {
+        Chain::on_signal(self, signal, out)
+    }
+
+    fn on_event(&mut self, event: Event, out: &mut Emitted<C::Out>) -> Result<()> {
         Chain::on_event(self, event, out)
     }
 
@@ -286,7 +340,7 @@ impl<C: Chain> ErasedChain<C::Out> for C {
 impl<T: Data> BoxedChain<T> {
     /// Forgets the type of `chain`.
     pub fn new(chain: impl Chain<Out = T>) -> Self {
-        Self { chain: Box::new(chain), emitted: Vec::new() }
+        Self { chain: Box::new(chain), emitted: Emitted(Vec::new()) }
     }
 }
 
@@ -295,13 +349,18 @@ impl<T: Data> Chain for BoxedChain<T> {
 
     fn run<E: Emit<T>>(&mut self, limit: usize, out: &mut E) -> Result<Step> {
         let step = self.chain.run(limit, &mut self.emitted)?;
-        self.emitted.drain(..).try_for_each(|record| out.emit(record))?;
+        self.emitted.hand_to(out)?;
         Ok(step)
     }
 
-    fn on_event<E: Emit<T>>(&mut self, event: ChainEvent, out: &mut E) -> Result<()> {
+    fn on_signal<E: Emit<T>>(&mut self, signal: TimeSignal, out: &mut E) -> Result<()> {
+        self.chain.on_signal(signal, &mut self.emitted)?;
+        self.emitted.hand_to(out)
+    }
+
+    fn on_event<E: Emit<T>>(&mut self, event: Event, out: &mut E) -> Result<()> {
         self.chain.on_event(event, &mut self.emitted)?;
-        self.emitted.drain(..).try_for_each(|record| out.emit(record))
+        self.emitted.hand_to(out)
     }
 
     fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {

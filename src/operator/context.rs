@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use millstream_actors::ids::{Attempt, CheckpointId};
+use millstream_actors::task::Wake;
 use millstream_actors::time::Clock;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -166,6 +167,12 @@ pub struct SubtaskContext {
     pub clock: Arc<dyn Clock>,
     /// What the subtask counts.
     pub counters: Counters,
+    /// Wakes the subtask, from any thread: its operators then hear [`Event::Woken`](super::Event::Woken).
+    pub wake: Wake,
+    /// Whether an operator waits for processing time, and wants to be asked by [`Control::Due`](super::Control::Due).
+    pub(crate) waits_for_processing_time: bool,
+    /// Whether an operator may be full, and wants to be asked by [`Control::Room`](super::Control::Room).
+    pub(crate) may_be_full: bool,
     /// The store of keyed state, if the block has any.
     pub(crate) store: Option<Store>,
     sides: BTreeMap<SideId, Box<dyn Any + Send>>,
@@ -184,6 +191,9 @@ impl SubtaskContext {
             restored: None,
             clock,
             counters: Counters::default(),
+            wake: Wake::default(),
+            waits_for_processing_time: false,
+            may_be_full: false,
             store: None,
             sides: BTreeMap::new(),
         }

@@ -12,7 +12,7 @@ mod partition;
 mod side_output;
 mod sink;
 
-pub use chain::{BatchHead, BoxedChain, Chain, ChainEvent, HeadStatus, SourceHead, Step, Then};
+pub use chain::{BatchHead, BoxedChain, Chain, HeadStatus, SourceHead, Step, Then};
 pub use context::{Counter, Counters, CountersView, OperatorState, Restored, SubtaskContext};
 pub use filter::{Filter, TryFilter};
 pub use flat_map::{FlatMap, TryFlatMap};
@@ -25,7 +25,7 @@ pub use side_output::{SideEmitter, SideId, SideOutput};
 pub use sink::SinkOperator;
 
 use millstream_actors::ids::CheckpointId;
-use millstream_actors::time::Timestamp;
+use millstream_actors::time::{TimeSignal, Timestamp};
 
 use crate::error::Result;
 use crate::model::Record;
@@ -45,13 +45,23 @@ pub trait Emit<T> {
     fn look_ahead(&mut self, upcoming: &[T]) {
         let _ = upcoming;
     }
+
+    /// Says something about event time, behind the records emitted so far.
+    ///
+    /// # Errors
+    /// As [`Self::emit`].
+    fn signal(&mut self, signal: TimeSignal) -> Result<()>;
 }
 
-/// Collects records; used at the seams where chains of operators are boxed, and in tests.
+/// Collects records, and drops what is said about event time; for tests.
 impl<T> Emit<T> for Vec<Record<T>> {
     #[inline]
     fn emit(&mut self, record: Record<T>) -> Result<()> {
         self.push(record);
+        Ok(())
+    }
+
+    fn signal(&mut self, _signal: TimeSignal) -> Result<()> {
         Ok(())
     }
 }
@@ -79,21 +89,25 @@ pub trait Operator: Send + 'static {
         let _ = upcoming;
     }
 
-    /// Hears that no record at or before `watermark` is still to come. Called before the watermark is handed on.
+    /// Hears what is said about event time, and hands it on behind the records that it lets go.
+    ///
+    /// An operator with much to let go may do a part of it, answer [`Control::Unfinished`], go on at each
+    /// [`Event::Resume`], and hand the signal on when it is done. Until then it hears nothing else.
     ///
     /// # Errors
     /// As [`Self::on_record`].
-    fn on_watermark<E: Emit<Self::Out>>(&mut self, watermark: Timestamp, out: &mut E) -> Result<()> {
-        let _ = (watermark, out);
-        Ok(())
+    #[inline]
+    fn on_signal<E: Emit<Self::Out>>(&mut self, signal: TimeSignal, out: &mut E) -> Result<()> {
+        out.signal(signal)
     }
 
-    /// Hears that the input has ended: whatever is still held back must be emitted now.
+    /// Hears what happens beside its input.
     ///
     /// # Errors
     /// As [`Self::on_record`].
-    fn on_end<E: Emit<Self::Out>>(&mut self, out: &mut E) -> Result<()> {
-        let _ = out;
+    #[inline]
+    fn on_event<E: Emit<Self::Out>>(&mut self, event: Event, out: &mut E) -> Result<()> {
+        let _ = (event, out);
         Ok(())
     }
 
@@ -105,6 +119,25 @@ pub trait Operator: Send + 'static {
         let _ = control;
         Ok(())
     }
+}
+
+/// What happens to an operator beside its input, and may let it emit records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// Processing time has come this far. Said when it was asked for, see [`Control::Due`].
+    ProcessingTime(Timestamp),
+    /// A future that the operator polls, or whatever else it waits for, wants to be looked at; see
+    /// [`SubtaskContext::wake`].
+    Woken,
+    /// An operator that said that it is unfinished goes on, with about as many records.
+    Resume {
+        /// About how many records are wanted.
+        at_most: usize,
+    },
+    /// The input has ended: whatever is still held back must be emitted now, all of it. The watermark that says that
+    /// event time is over has passed before.
+    End,
 }
 
 /// The events of an operator's life that emit no records.
@@ -132,6 +165,12 @@ pub enum Control<'a> {
         /// Takes the blocking work of committing.
         commits: &'a mut Vec<BlockingJob>,
     },
+    /// Asks for the earliest processing time that somebody waits for: it is to be lowered to the operator's own.
+    Due(&'a mut Option<Timestamp>),
+    /// Asks whether somebody has more to emit for a signal that came before: to be set if so.
+    Unfinished(&'a mut bool),
+    /// Asks for how many more records there is room inside: to be lowered to the operator's own.
+    Room(&'a mut usize),
     /// The inputs are empty for now, or a barrier is about to pass: nothing visible may be kept back in buffers.
     Flush,
 }

@@ -1,5 +1,6 @@
 //! A block as a task: the chain of its operators, the routers at its end, and the store of its keyed state.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,17 +10,17 @@ use millstream_actors::error::{Failure, FailureKind};
 use millstream_actors::ids::{CheckpointId, SubtaskId};
 use millstream_actors::packet::Rows;
 use millstream_actors::task::{
-    BackgroundJob, BackgroundOutcome, CommitJob, Enumeration, EnumerationFactory, PersistJob, Pressure, Progress,
-    SubtaskSnapshot, Task, TaskEvent, TaskFactory, TaskOpening, Then,
+    BackgroundJob, BackgroundOutcome, CommitJob, Emission, Enumeration, EnumerationFactory, PersistJob, Pressure,
+    Progress, SubtaskSnapshot, Task, TaskEvent, TaskFactory, TaskOpening, Then,
 };
-use millstream_actors::time::{Clock, Moment};
+use millstream_actors::time::{Moment, Timestamp};
 
 use super::routing::{Router, RouterEnd, SideRouter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{ReadStatus, Source, SplitEnumerator};
 use crate::model::{self, MaxParallelism};
 use crate::operator::{
-    BlockingJob, Chain, ChainEvent, Control, Counters, CountersView, First, HeadStatus, Local, OperatorState, Restored,
+    BlockingJob, Chain, Control, Counters, CountersView, Event, First, HeadStatus, Local, OperatorState, Restored,
     RoundRobin, SubtaskContext,
 };
 use crate::state::{self, KeyedTable, StateDir, StateError, Store, VisitTables};
@@ -52,7 +53,6 @@ pub(crate) struct BlockDeploy {
     pub(crate) stem: Option<String>,
     pub(crate) state: StateDir,
     pub(crate) run: Arc<str>,
-    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) counted: Counted,
 }
 
@@ -121,8 +121,9 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
     fn open_task(&self, opening: TaskOpening) -> Result<BlockTask<C, R>> {
         let deploy = &self.deploy;
         let index = opening.subtask.index;
-        let clock = Arc::clone(&deploy.clock);
+        let clock = Arc::clone(&opening.environment.clock);
         let mut context = SubtaskContext::new(index, deploy.parallelism, opening.attempt, &deploy.run, clock);
+        context.wake = opening.wake;
         context.max_parallelism = deploy.max_parallelism;
         let checkpoint = opening.restored.as_ref().map(|(checkpoint, _)| *checkpoint);
         if let Some((checkpoint, snapshot)) = opening.restored {
@@ -146,9 +147,20 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
         let chain = (self.open)(&mut context)?;
         let router = (self.router)(deploy, index);
         let sides = self.sides.iter().map(|open| open(&mut context, deploy)).collect();
-        let (counters, store) = (context.counters, context.store);
-        let name = deploy.name.clone();
-        Ok(BlockTask { name, chain, router, sides, counters, store, taken: None, written: Arc::default() })
+        Ok(BlockTask {
+            name: deploy.name.clone(),
+            chain,
+            router,
+            sides,
+            watermark: Timestamp::NONE,
+            unfinished: false,
+            waits_for_processing_time: context.waits_for_processing_time,
+            may_be_full: context.may_be_full,
+            counters: context.counters,
+            store: context.store,
+            taken: None,
+            written: Arc::default(),
+        })
     }
 }
 
@@ -177,6 +189,12 @@ struct BlockTask<C, R> {
     chain: C,
     router: R,
     sides: Vec<Box<dyn SideRouter>>,
+    /// The last watermark that was sent.
+    watermark: Timestamp,
+    /// Whether an operator has more to emit before it hears anything else.
+    unfinished: bool,
+    waits_for_processing_time: bool,
+    may_be_full: bool,
     counters: Counters,
     store: Option<Store>,
     taken: Option<Taken>,
@@ -228,6 +246,34 @@ impl<C: Chain, R: Router<C::Out>> BlockTask<C, R> {
         let outcome = self.chain.on_control(&mut control);
         self.guard(outcome)
     }
+
+    /// Does `work` on the chain and what follows it.
+    fn with_end<T>(
+        &mut self,
+        outputs: &mut Outputs,
+        work: impl FnOnce(&mut C, &mut RouterEnd<'_, R>) -> Result<T>,
+    ) -> Result<T, Failure> {
+        let (router, sides, watermark) = (&mut self.router, &mut self.sides[..], &mut self.watermark);
+        let outcome = work(&mut self.chain, &mut RouterEnd { router, sides, outputs, watermark });
+        self.guard(outcome)
+    }
+
+    /// Asks the operators whether one of them has more to emit.
+    fn ask_whether_unfinished(&mut self) -> Result<Emission, Failure> {
+        let mut unfinished = false;
+        self.control(Control::Unfinished(&mut unfinished))?;
+        self.unfinished = unfinished;
+        Ok(if unfinished { Emission::Unfinished } else { Emission::Complete })
+    }
+
+    /// How many records may be taken.
+    fn room(&mut self, budget: usize, outputs: &mut Outputs) -> Result<usize, Failure> {
+        let mut room = budget.min(self.router.room(outputs));
+        if self.may_be_full {
+            self.control(Control::Room(&mut room))?;
+        }
+        Ok(room)
+    }
 }
 
 impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
@@ -237,12 +283,19 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
     }
 
     fn run(&mut self, budget: usize, outputs: &mut Outputs) -> Result<Progress, Failure> {
-        let limit = budget.min(self.router.room(outputs));
+        let limit = self.room(budget, outputs)?;
         if limit == 0 {
             return Ok(Progress { records: 0, then: Then::Blocked });
         }
-        let outcome = self.chain.run(limit, &mut RouterEnd { router: &mut self.router, outputs });
-        let step = self.guard(outcome)?;
+        if self.unfinished {
+            self.with_end(outputs, |chain, end| chain.on_event(Event::Resume { at_most: limit }, end))?;
+            let then = match self.ask_whether_unfinished()? {
+                Emission::Unfinished => Then::Unfinished,
+                Emission::Complete => Then::More,
+            };
+            return Ok(Progress { records: 0, then });
+        }
+        let step = self.with_end(outputs, |chain, end| chain.run(limit, end))?;
         for side in &mut self.sides {
             side.drain(outputs).map_err(|error| failure(&self.name, &error))?;
         }
@@ -255,26 +308,34 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
         Ok(Progress { records: step.records, then })
     }
 
-    fn on_event(&mut self, event: TaskEvent, outputs: &mut Outputs) -> Result<(), Failure> {
-        let event = match event {
-            TaskEvent::Watermark(at) => Some(ChainEvent::Watermark(at)),
-            TaskEvent::End => Some(ChainEvent::End),
-            TaskEvent::Flush => None,
-        };
+    fn on_event(&mut self, event: TaskEvent, outputs: &mut Outputs) -> Result<Emission, Failure> {
         match event {
-            Some(event) => {
-                let outcome = self.chain.on_event(event, &mut RouterEnd { router: &mut self.router, outputs });
-                self.guard(outcome)?;
+            TaskEvent::Time(signal) => self.with_end(outputs, |chain, end| chain.on_signal(signal, end))?,
+            TaskEvent::ProcessingTime(now) => {
+                self.with_end(outputs, |chain, end| chain.on_event(Event::ProcessingTime(now), end))?;
             }
-            None => {
+            TaskEvent::Woken => self.with_end(outputs, |chain, end| chain.on_event(Event::Woken, end))?,
+            TaskEvent::End => self.with_end(outputs, |chain, end| chain.on_event(Event::End, end))?,
+            TaskEvent::Flush => {
                 self.control(Control::Flush)?;
-                self.router.flush(outputs);
+                self.with_end(outputs, |_, end| end.flush())?;
+                return Ok(Emission::Complete);
             }
         }
-        for side in &mut self.sides {
-            side.drain(outputs).map_err(|error| failure(&self.name, &error))?;
-            side.flush(outputs);
+        self.ask_whether_unfinished()
+    }
+
+    fn due(&mut self) -> Option<Timestamp> {
+        let mut due = None;
+        if self.waits_for_processing_time {
+            // To ask cannot fail.
+            let _ = self.chain.on_control(&mut Control::Due(&mut due));
         }
+        due
+    }
+
+    fn query(&mut self, question: &mut dyn Any) -> Result<(), Failure> {
+        let _ = question;
         Ok(())
     }
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use millstream_actors::blueprint::{BlockBlueprint, Blueprint, EdgeBlueprint};
 use millstream_actors::ids::{BlockId, CheckpointId, SubtaskId};
 use millstream_actors::job::{Controls, Job, JobConfig};
+use millstream_actors::kill::Victim;
 use millstream_actors::observe::{AttemptView, CheckpointView, JobStatus, JobView};
 use millstream_actors::task::{EnumerationFactory, TaskFactory};
-use millstream_actors::time::RuntimeClock;
 use tempfile::TempDir;
 
 use super::block::{BlockDeploy, Counted, Receivers, SourceDeploy};
@@ -49,7 +49,6 @@ impl Preparation {
             stem: keyed.map(stem_of),
             state: self.state.clone(),
             run: Arc::clone(&self.run),
-            clock: Arc::new(RuntimeClock::start()),
             counted: self.counted.clone(),
         }
     }
@@ -266,14 +265,14 @@ impl JobWatch {
     /// Lets a subtask die as if by accident. The job restarts from its latest completed checkpoint.
     pub fn kill(&self, subtask: SubtaskId) {
         if let Some(job) = &self.controls {
-            job.kill(subtask);
+            job.kill(Victim::Subtask(subtask));
         }
     }
 
     /// Lets the checkpoint coordinator die as if by accident. The job restarts from its latest completed checkpoint.
     pub fn kill_coordinator(&self) {
         if let Some(job) = &self.controls {
-            job.kill_coordinator();
+            job.kill(Victim::Coordinator);
         }
     }
 

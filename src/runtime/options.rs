@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_actors::kill::{Faults, NoFaults};
+use millstream_actors::faults::{Faults, NoFaults};
 use millstream_actors::protocol::{RestartPolicy, RoundsConfig};
 
 use crate::state::StateOptions;

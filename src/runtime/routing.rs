@@ -1,6 +1,8 @@
 //! The end of a block: typed buffers per channel, sent when they are full or the block has nothing more to do.
 
 use millstream_actors::channel::{Outputs, Sender};
+use millstream_actors::packet::Signal;
+use millstream_actors::time::{TimeSignal, Timestamp};
 
 use crate::error::Result;
 use crate::model::{Data, Record, RecordBatch};
@@ -18,16 +20,48 @@ pub(crate) trait Router<T>: Send + 'static {
     fn flush(&mut self, outputs: &mut Outputs);
 }
 
-/// A router together with the outputs it sends into, as the last stop of a chain.
+/// A router and the side outputs, together with the outputs they send into, as the last stop of a chain.
 pub(crate) struct RouterEnd<'a, R> {
     pub(crate) router: &'a mut R,
+    pub(crate) sides: &'a mut [Box<dyn SideRouter>],
     pub(crate) outputs: &'a mut Outputs,
+    /// The last watermark that was sent.
+    pub(crate) watermark: &'a mut Timestamp,
 }
 
 impl<T, R: Router<T>> Emit<T> for RouterEnd<'_, R> {
     #[inline(always)]
     fn emit(&mut self, record: Record<T>) -> Result<()> {
         self.router.route(record, self.outputs)
+    }
+
+    /// Sends a signal into all channels, behind everything that was emitted before. A watermark that does not rise is
+    /// not sent.
+    fn signal(&mut self, signal: TimeSignal) -> Result<()> {
+        if let TimeSignal::Watermark(at) = signal {
+            if at <= *self.watermark {
+                return Ok(());
+            }
+            *self.watermark = at;
+        }
+        self.flush()?;
+        self.outputs.broadcast(Signal::Time(signal));
+        Ok(())
+    }
+}
+
+impl<R> RouterEnd<'_, R> {
+    /// Sends everything that was emitted before.
+    pub(crate) fn flush<T>(&mut self) -> Result<()>
+    where
+        R: Router<T>,
+    {
+        self.router.flush(self.outputs);
+        for side in &mut *self.sides {
+            side.drain(self.outputs)?;
+            side.flush(self.outputs);
+        }
+        Ok(())
     }
 }
 

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use millstream::actors::error::FailureKind;
+use millstream::actors::faults::{CrashPoint, Faults, Passing, Strike};
 use millstream::actors::ids::{CheckpointId, SubtaskId};
-use millstream::actors::kill::{CrashPoint, Faults, Passing};
 use millstream::actors::observe::{AttemptView, JobView};
 use millstream::io::{ReadStatus, Source, SourceReader, SplitEnumerator};
 use millstream::model::{Data, Record};
@@ -157,14 +157,14 @@ impl<T: Data, F: Fn(u64) -> T + Send + 'static> SourceReader for TappedReader<F>
 
 /// Strikes once: the first time that its victim passes its point after it was armed. Clones are the same fault.
 #[derive(Clone)]
-pub(crate) struct Strike {
+pub(crate) struct StrikeOnce {
     victim: Option<SubtaskId>,
     point: CrashPoint,
     armed: Arc<AtomicBool>,
     strikes: Arc<AtomicU64>,
 }
 
-impl Strike {
+impl StrikeOnce {
     /// A fault for `victim`, or for the coordinator, at `point`. It is not armed yet.
     pub(crate) fn at(victim: Option<SubtaskId>, point: CrashPoint) -> Self {
         Self { victim, point, armed: Arc::default(), strikes: Arc::default() }
@@ -179,12 +179,17 @@ impl Strike {
     }
 }
 
-impl Faults for Strike {
-    fn strikes(&self, passing: Passing) -> bool {
+impl Faults for StrikeOnce {
+    fn strikes(&self, passing: Passing) -> Option<Strike> {
         let strikes =
             passing.subtask == self.victim && passing.point == self.point && self.armed.swap(false, Ordering::SeqCst);
         self.strikes.fetch_add(u64::from(strikes), Ordering::SeqCst);
-        strikes
+        strikes.then_some(Strike::Kill)
+    }
+
+    fn records_left(&self, subtask: SubtaskId, _taken: u64) -> Option<u64> {
+        let asks = self.victim == Some(subtask) && self.point == CrashPoint::Record;
+        (asks && self.armed.load(Ordering::SeqCst)).then_some(0)
     }
 }
 

@@ -21,4 +21,4 @@ pub use alignment::{Alignment, AlignmentAction, AlignmentEvent};
 pub use invariant::{Grammar, Invariant, Symbol, Violation, check};
 pub use restart::{RestartDecider, RestartDecision, RestartPolicy};
 pub use rounds::{AbandonReason, RoundAction, RoundEvent, RoundKind, Rounds, RoundsConfig};
-pub use valve::{ValveEvent, ValveOutput, WatermarkValve};
+pub use valve::{ValveEvent, WatermarkValve};

@@ -2,7 +2,7 @@
 
 use crate::ids::ChannelId;
 use crate::protocol::invariant::{Invariant, check};
-use crate::time::Timestamp;
+use crate::time::{TimeSignal, Timestamp};
 
 /// What a subtask takes from a channel that concerns its watermark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,17 +29,6 @@ pub enum ValveEvent {
         /// The channel that ended.
         channel: ChannelId,
     },
-}
-
-/// What the subtask tells its operators and its outputs, in the order given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ValveOutput {
-    /// The watermark of the subtask has risen to this time.
-    Watermark(Timestamp),
-    /// All open channels are idle, and so is the subtask.
-    Idle,
-    /// A channel of an idle subtask woke, and so did the subtask.
-    Active,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,14 +79,14 @@ impl WatermarkValve {
         }
     }
 
-    /// Advances by one event.
+    /// Advances by one event; gives what the subtask tells its operators and its outputs, in this order.
     ///
     /// A watermark that does not rise, or that comes through an idle channel, is ignored.
     ///
     /// # Panics
     /// If the event names a channel that does not exist; in debug builds also if that channel has ended (CH-1).
     #[must_use = "the outputs are not sent by the valve itself"]
-    pub fn step(&mut self, event: ValveEvent) -> Vec<ValveOutput> {
+    pub fn step(&mut self, event: ValveEvent) -> Vec<TimeSignal> {
         let (ValveEvent::Watermark { channel, .. }
         | ValveEvent::Idle { channel }
         | ValveEvent::Active { channel }
@@ -133,13 +122,13 @@ impl WatermarkValve {
     }
 
     /// Says what changed for the subtask as a whole.
-    fn settle(&mut self) -> Vec<ValveOutput> {
+    fn settle(&mut self) -> Vec<TimeSignal> {
         let is_active = self.any(Standing::Counted) || self.any(Standing::Behind);
         let mut outputs = Vec::new();
         if is_active {
             if self.is_idle {
                 self.is_idle = false;
-                outputs.push(ValveOutput::Active);
+                outputs.push(TimeSignal::Active);
             }
             let lowest = self.watermarks(Standing::Counted).min();
             outputs.extend(lowest.and_then(|at| self.rise(at)));
@@ -148,16 +137,16 @@ impl WatermarkValve {
             let highest = self.watermarks(Standing::Idle).max();
             outputs.extend(highest.and_then(|at| self.rise(at)));
             self.is_idle = true;
-            outputs.push(ValveOutput::Idle);
+            outputs.push(TimeSignal::Idle);
         }
         outputs
     }
 
     /// Invariant WM-1: what is sent on rises, or is not sent.
-    fn rise(&mut self, at: Timestamp) -> Option<ValveOutput> {
+    fn rise(&mut self, at: Timestamp) -> Option<TimeSignal> {
         (at > self.last).then(|| {
             self.last = at;
-            ValveOutput::Watermark(at)
+            TimeSignal::Watermark(at)
         })
     }
 

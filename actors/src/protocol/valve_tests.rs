@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::ValveOutput::{Active, Idle};
+use super::TimeSignal::{Active, Idle};
 use super::*;
 
 fn time(millis: i64) -> Timestamp {
@@ -29,11 +29,11 @@ fn end(channel: u32) -> ValveEvent {
     ValveEvent::End { channel: ChannelId(channel) }
 }
 
-fn wm(millis: i64) -> ValveOutput {
-    ValveOutput::Watermark(time(millis))
+fn wm(millis: i64) -> TimeSignal {
+    TimeSignal::Watermark(time(millis))
 }
 
-fn play(channels: usize, steps: &[(ValveEvent, &[ValveOutput])]) -> WatermarkValve {
+fn play(channels: usize, steps: &[(ValveEvent, &[TimeSignal])]) -> WatermarkValve {
     let mut valve = WatermarkValve::new(channels);
     for (step, (event, outputs)) in steps.iter().enumerate() {
         assert_eq!(valve.step(*event), *outputs, "step {step}, {event:?}");
@@ -68,7 +68,7 @@ fn watermark_that_goes_back_is_ignored() {
 fn earliest_watermark_is_a_watermark_and_the_absence_of_time_is_none() {
     let none = ValveEvent::Watermark { channel: ChannelId(0), at: Timestamp::NONE };
     let earliest = ValveEvent::Watermark { channel: ChannelId(0), at: Timestamp::MIN };
-    play(1, &[(none, &[]), (earliest, &[ValveOutput::Watermark(Timestamp::MIN)])]);
+    play(1, &[(none, &[]), (earliest, &[TimeSignal::Watermark(Timestamp::MIN)])]);
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn end_of_all_channels_says_nothing_by_itself() {
 
 #[test]
 fn end_of_time_is_reached_when_every_channel_has_reached_it() {
-    let end_of_time = ValveOutput::Watermark(Timestamp::MAX);
+    let end_of_time = TimeSignal::Watermark(Timestamp::MAX);
     play(2, &[(max(0), &[]), (end(0), &[]), (max(1), &[end_of_time]), (end(1), &[])]);
 }
 
@@ -251,7 +251,7 @@ fn channel_that_holds_the_watermark_back_is_named() {
 /// Every past event with the outputs that the model gave for it; all facts are searched for in here.
 struct History {
     channels: u32,
-    past: Vec<(ValveEvent, Vec<ValveOutput>)>,
+    past: Vec<(ValveEvent, Vec<TimeSignal>)>,
 }
 
 impl History {
@@ -280,7 +280,7 @@ impl History {
 
     fn output(&self, until: usize) -> Timestamp {
         let sent = self.past[..until].iter().flat_map(|(_, outputs)| outputs).filter_map(|output| match output {
-            ValveOutput::Watermark(at) => Some(*at),
+            TimeSignal::Watermark(at) => Some(*at),
             _ => None,
         });
         sent.max().unwrap_or(Timestamp::NONE)
@@ -299,7 +299,7 @@ impl History {
     }
 
     /// What the last event of the history, whose outputs are not filled in yet, should lead to.
-    fn expect(&self) -> Vec<ValveOutput> {
+    fn expect(&self) -> Vec<TimeSignal> {
         let until = self.past.len();
         let open: Vec<u32> = (0..self.channels).filter(|channel| !self.is_ended(*channel, until)).collect();
         let is_idle = !open.is_empty() && open.iter().all(|channel| self.is_idle(*channel, until));
@@ -316,7 +316,7 @@ impl History {
             let counted = open.iter().filter(|channel| self.counts(**channel, until));
             counted.map(|channel| self.watermark(*channel, until)).min()
         };
-        outputs.extend(reached.filter(|at| *at > self.output(until)).map(ValveOutput::Watermark));
+        outputs.extend(reached.filter(|at| *at > self.output(until)).map(TimeSignal::Watermark));
         if is_idle && !was_idle {
             outputs.push(Idle);
         }

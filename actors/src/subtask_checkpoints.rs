@@ -1,0 +1,220 @@
+//! What a subtask does for checkpoints: aligns, snapshots, has it written, acknowledges, commits, and gives memory back.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::{FailureKind, panic_message};
+use crate::faults::{CrashPoint, Passing, Strike, Work, WorkKind};
+use crate::ids::CheckpointId;
+use crate::mail::{Letter, ToCoordinator, ToSubtask, ToSupervisor};
+use crate::packet::Signal;
+use crate::protocol::alignment::{AlignmentAction, AlignmentEvent};
+use crate::subtask::{Ended, Persisting, Reader, Subtask};
+use crate::task::{Pressure, SubtaskSnapshot, TaskEvent};
+
+/// Does `work`, unless a fault strikes; a panic is an error. `None` if the actor dies here.
+fn struck<T>(strike: Option<Strike>, work: impl FnOnce() -> Result<T, String>) -> Option<Result<T, String>> {
+    let work = || match strike {
+        Some(Strike::Panic) => panic!("a fault struck"),
+        Some(Strike::Fail) => Err("a fault struck".to_owned()),
+        Some(Strike::Kill) | None => work(),
+    };
+    let dies = strike == Some(Strike::Kill);
+    (!dies).then(|| catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| Err(panic_message(payload.as_ref()))))
+}
+
+impl Subtask {
+    pub(crate) fn align(&mut self, event: AlignmentEvent) -> Result<(), Ended> {
+        for action in self.alignment.step(event) {
+            match action {
+                AlignmentAction::Align { checkpoint } => self.pass(CrashPoint::Aligning, Some(checkpoint))?,
+                AlignmentAction::Snapshot { checkpoint } => self.snapshot(checkpoint)?,
+                AlignmentAction::Subsumed { checkpoint } => {
+                    let reason = "a newer barrier came first".to_owned();
+                    self.tell_coordinator(ToCoordinator::Declined { checkpoint, subtask: self.setup.id, reason });
+                }
+                AlignmentAction::AllEnded => self.end_of_input()?,
+            }
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<(), Ended> {
+        self.pass(CrashPoint::BeforeSnapshot, Some(checkpoint))?;
+        if !matches!(self.rounds.persisting, Persisting::No) {
+            let reason = "the snapshot before it is still being written".to_owned();
+            self.tell_coordinator(ToCoordinator::Declined { checkpoint, subtask: self.setup.id, reason });
+            return Ok(());
+        }
+        self.flush()?;
+        self.setup.task.snapshot(checkpoint)?;
+        if !self.drained {
+            self.setup.outputs.broadcast(Signal::Barrier(checkpoint));
+        }
+        self.rounds.asked_for_checkpoint = false;
+        self.rounds.persisting = Persisting::Encoding { checkpoint, drained: self.drained };
+        self.tell_supervisor(ToSupervisor::Report(self.setup.id, self.view));
+        self.pass(CrashPoint::AfterSnapshot, Some(checkpoint))
+    }
+
+    /// Encodes a part of the snapshot; behind the last part, hands the write to the pool.
+    pub(crate) fn encode_snapshot(&mut self) -> Result<(), Ended> {
+        let Persisting::Encoding { checkpoint, drained } = self.rounds.persisting else { return Ok(()) };
+        let Some(write) = self.setup.task.persist()? else { return Ok(()) };
+        self.rounds.persisting = Persisting::Writing;
+        let (own, environment) = (self.own.clone(), self.setup.environment.clone());
+        let (attempt, subtask) = (self.setup.attempt, self.setup.id);
+        let work = Work { kind: WorkKind::Persist, subtask: Some(subtask), checkpoint: Some(checkpoint) };
+        self.setup.environment.run(work, move || {
+            let passing = |point| Passing { point, subtask: Some(subtask), attempt, checkpoint: Some(checkpoint) };
+            let send = |body| own.do_send(Letter { attempt, body });
+            let written = struck(environment.strikes(passing(CrashPoint::BeforePersist)), write);
+            let Some(outcome) = written else { return send(ToSubtask::Kill) };
+            let outcome = outcome.map(|snapshot| SubtaskSnapshot { drained, ..snapshot });
+            let answered = struck(environment.strikes(passing(CrashPoint::AfterPersist)), || outcome);
+            let Some(outcome) = answered else { return send(ToSubtask::Kill) };
+            send(ToSubtask::Persisted { checkpoint, outcome });
+        });
+        Ok(())
+    }
+
+    pub(crate) fn persisted(
+        &mut self,
+        checkpoint: CheckpointId,
+        outcome: Result<SubtaskSnapshot, String>,
+    ) -> Result<(), Ended> {
+        self.rounds.persisting = Persisting::No;
+        self.setup.task.persisted(checkpoint, outcome.is_ok())?;
+        let subtask = self.setup.id;
+        match outcome {
+            Ok(snapshot) => {
+                self.pass(CrashPoint::BeforeAck, Some(checkpoint))?;
+                let environment = &self.setup.environment;
+                let work = Work { kind: WorkKind::Acknowledge, subtask: Some(subtask), checkpoint: Some(checkpoint) };
+                if environment.faults.delay(work).is_zero() {
+                    return self.acknowledge(checkpoint, snapshot);
+                }
+                let (own, attempt) = (self.own.clone(), self.setup.attempt);
+                let late = ToSubtask::Acknowledge { checkpoint, snapshot };
+                environment.run(work, move || own.do_send(Letter { attempt, body: late }));
+                Ok(())
+            }
+            Err(reason) => {
+                self.tell_coordinator(ToCoordinator::Declined { checkpoint, subtask, reason });
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn acknowledge(&mut self, checkpoint: CheckpointId, snapshot: SubtaskSnapshot) -> Result<(), Ended> {
+        self.tell_coordinator(ToCoordinator::Acked { checkpoint, subtask: self.setup.id, snapshot });
+        self.pass(CrashPoint::AfterAck, Some(checkpoint))
+    }
+
+    /// Commits what the latest complete checkpoint completed, unless a commit is still running.
+    pub(crate) fn commit(&mut self) -> Result<(), Ended> {
+        if self.rounds.committing {
+            return Ok(());
+        }
+        let Some((checkpoint, oldest)) = self.rounds.completed.take() else { return Ok(()) };
+        self.pass(CrashPoint::BeforeCommit, Some(checkpoint))?;
+        let commits = self.setup.task.completed(checkpoint, oldest)?;
+        if commits.is_empty() {
+            return self.settled(checkpoint);
+        }
+        self.rounds.committing = true;
+        let (own, environment) = (self.own.clone(), self.setup.environment.clone());
+        let (attempt, subtask) = (self.setup.attempt, Some(self.setup.id));
+        let work = Work { kind: WorkKind::Commit, subtask, checkpoint: Some(checkpoint) };
+        self.setup.environment.run(work, move || {
+            let passing = Passing { point: CrashPoint::Committing, subtask, attempt, checkpoint: Some(checkpoint) };
+            let commit_all = || commits.into_iter().try_for_each(|commit| commit());
+            let body = match struck(environment.strikes(passing), commit_all) {
+                Some(outcome) => ToSubtask::Committed { checkpoint, outcome },
+                None => ToSubtask::Kill,
+            };
+            own.do_send(Letter { attempt, body });
+        });
+        Ok(())
+    }
+
+    pub(crate) fn committed(&mut self, checkpoint: CheckpointId, outcome: Result<(), String>) -> Result<(), Ended> {
+        self.rounds.committing = false;
+        outcome.map_err(|message| {
+            self.failure(FailureKind::Error, format!("commit of checkpoint {checkpoint} failed: {message}"))
+        })?;
+        self.settled(checkpoint)?;
+        self.commit()
+    }
+
+    fn settled(&self, checkpoint: CheckpointId) -> Result<(), Ended> {
+        self.pass(CrashPoint::AfterCommit, Some(checkpoint))?;
+        self.tell_coordinator(ToCoordinator::Settled { checkpoint, subtask: self.setup.id });
+        Ok(())
+    }
+
+    /// Flushes what the task holds back, and ends the outputs. The actor lives on until the job has committed.
+    pub(crate) fn end_of_input(&mut self) -> Result<(), Ended> {
+        if self.drained {
+            return Ok(());
+        }
+        self.reader = Reader::None;
+        // What a watermark left unfinished is finished by the end of the input.
+        let _ = self.setup.task.on_event(TaskEvent::End, &mut self.setup.outputs)?;
+        self.unfinished = false;
+        self.flush()?;
+        self.drain_done()
+    }
+
+    pub(crate) fn drain_done(&mut self) -> Result<(), Ended> {
+        self.drained = true;
+        self.view.drained = true;
+        self.setup.outputs.broadcast(Signal::End);
+        self.pass(CrashPoint::Drained, None)?;
+        self.tell_supervisor(ToSupervisor::Report(self.setup.id, self.view));
+        self.tell_coordinator(ToCoordinator::Drained(self.setup.id));
+        Ok(())
+    }
+
+    // ---- memory ----
+
+    /// Whether memory must be given back before more input is taken. Never while a barrier is still to come through
+    /// the inputs: only a checkpoint makes memory free.
+    pub(crate) fn must_hold(&mut self) -> Result<bool, Ended> {
+        match self.setup.task.pressure()? {
+            Pressure::None => Ok(false),
+            Pressure::Checkpoint => {
+                if matches!(self.rounds.persisting, Persisting::No)
+                    && !std::mem::replace(&mut self.rounds.asked_for_checkpoint, true)
+                {
+                    self.tell_coordinator(ToCoordinator::Pressure);
+                }
+                Ok(false)
+            }
+            Pressure::Background => {
+                self.run_background(true)?;
+                Ok(self.rounds.background_runs)
+            }
+        }
+    }
+
+    pub(crate) fn run_background(&mut self, idle: bool) -> Result<(), Ended> {
+        if self.rounds.background_runs {
+            return Ok(());
+        }
+        let now = self.setup.environment.clock.now();
+        if let Some(job) = self.setup.task.background(idle, now)? {
+            self.rounds.background_runs = true;
+            let (own, supervisor) = (self.own.clone(), self.setup.supervisor.clone());
+            let (attempt, mut failure) = (self.setup.attempt, self.failure(FailureKind::Panic, ""));
+            let work = Work { kind: WorkKind::Background, subtask: Some(self.setup.id), checkpoint: None };
+            self.setup.environment.run(work, move || match catch_unwind(AssertUnwindSafe(job)) {
+                Ok(outcome) => own.do_send(Letter { attempt, body: ToSubtask::BackgroundDone(outcome) }),
+                Err(payload) => {
+                    failure.message = panic_message(payload.as_ref());
+                    supervisor.do_send(Letter { attempt, body: ToSupervisor::Failed(failure) });
+                }
+            });
+        }
+        Ok(())
+    }
+}
