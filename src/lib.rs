@@ -49,6 +49,7 @@ pub mod operator;
 pub mod ops;
 pub mod plan;
 pub mod state;
+pub mod testing;
 
 mod api;
 #[cfg(doctest)]

@@ -306,7 +306,8 @@ impl Coordinator {
 
     fn settled(&mut self, checkpoint: CheckpointId, subtask: SubtaskId) {
         let Some(last) = self.deployed.as_mut().and_then(|deployed| deployed.last.as_mut()) else { return };
-        if last.checkpoint != checkpoint || !last.unsettled.remove(&subtask) || !last.unsettled.is_empty() {
+        // What a later checkpoint completes includes what the last one did.
+        if checkpoint < last.checkpoint || !last.unsettled.remove(&subtask) || !last.unsettled.is_empty() {
             return;
         }
         let body = match last.kind {

@@ -18,7 +18,7 @@ use crate::kill::KillSwitch;
 use crate::observe::{JobStatus, JobView, Observed};
 use crate::sabotage::Sabotage;
 use crate::supervisor::{Setup, Supervisor};
-use crate::time::{RuntimeClock, Timestamp};
+use crate::time::{Clock, RuntimeClock, Timestamp};
 
 /// What a simulated job runs in, in place of the real world.
 pub struct VirtualWorld {
@@ -32,13 +32,18 @@ pub struct VirtualWorld {
     pub machine: KillSwitch,
     /// The virtual time after which the run is given up.
     pub limit: Duration,
+    /// What is done to the job from outside, and when.
+    pub alarms: Vec<(Duration, Alarm)>,
     /// What is broken on purpose.
     #[doc(hidden)]
     pub sabotage: Option<Sabotage>,
 }
 
+/// What is done to a simulated job at some time.
+pub type Alarm = Box<dyn FnOnce(&Controls)>;
+
 /// Runs a job to its end, to the end of its machine, or to the limit of virtual time. `started` is handed the means to
-/// steer it.
+/// steer it, and its clock.
 ///
 /// Everything happens on the present thread: actors, blocking work, user functions. Blocking work takes a virtual time
 /// that chance decides.
@@ -50,7 +55,7 @@ pub fn run(
     config: JobConfig,
     store: Arc<dyn CheckpointStore>,
     world: VirtualWorld,
-    started: impl FnOnce(Controls) + 'static,
+    started: impl FnOnce(Controls, Arc<dyn Clock>) + 'static,
 ) -> Result<JobView, Failure> {
     let runtime = || {
         let builder = &mut tokio::runtime::Builder::new_current_thread();
@@ -70,11 +75,20 @@ pub fn run(
         let pool = Arc::new(InlinePool { chance: Arc::clone(&chance), machine: machine.clone() });
         let clock = Arc::new(RuntimeClock::start_at(world.started_at));
         let (seed, sabotage) = (config.seed, world.sabotage);
-        let environment = Environment { clock, pool, faults, chance: Some(chance), machine, seed, sabotage };
+        let environment =
+            Environment { clock: clock.clone(), pool, faults, chance: Some(chance), machine, seed, sabotage };
         let arbiters = vec![System::current().arbiter().clone()];
         let observed = seen.clone();
         let supervisor = Supervisor::new(Setup { blueprint, config, store, environment, observed, arbiters }).start();
-        started(Controls { supervisor, observed: seen });
+        let controls = Controls { supervisor, observed: seen };
+        for (after, alarm) in world.alarms {
+            let controls = controls.clone();
+            actix_rt::spawn(async move {
+                tokio::time::sleep(after).await;
+                alarm(&controls);
+            });
+        }
+        started(controls, clock);
         actix_rt::spawn(async move {
             tokio::time::sleep(limit).await;
             too_late.set(true);
@@ -97,7 +111,7 @@ struct InlinePool {
 }
 
 /// Half of all blocking work takes no virtual time, the other half at most this many milliseconds.
-const LONGEST_WORK: usize = 20;
+const LONGEST_WORK: usize = 8;
 
 impl BlockingPool for InlinePool {
     fn run(&self, _work: Work, after: Duration, job: Box<dyn FnOnce() + Send>) {

@@ -41,7 +41,10 @@ const CHUNK_RECORDS: usize = 512;
 const MOST_TURNS: usize = 3;
 
 /// Records that chance lets a subtask take at once, at most.
-const CHANCE_RECORDS: usize = 48;
+const CHANCE_RECORDS: usize = 24;
+
+/// Milliseconds that chance may put between two slices of a subtask, at most.
+const LONGEST_NAP: usize = 20;
 
 /// One in so many chunks that are left to chance ends a batch, or a slice.
 const CHANCE_OF_CUT: usize = 4;
@@ -364,6 +367,10 @@ impl Subtask {
         });
         self.view.slices += 1;
         self.view.longest_slice = self.view.longest_slice.max(self.setup.environment.clock.now().since(began));
+        if matches!(next, Next::Again) && self.setup.environment.choose(2) == 1 {
+            // Chance may let a subtask be slow.
+            next = Next::SleepFor(Duration::from_millis(self.setup.environment.choose(LONGEST_NAP) as u64));
+        }
         match next {
             Next::Again => self.schedule(ctx),
             Next::Sleep => {}
@@ -492,7 +499,7 @@ impl Subtask {
     fn slice_ends(&mut self, began: Moment) -> bool {
         let environment = &self.setup.environment;
         if environment.chance.is_some() {
-            return environment.choose(CHANCE_OF_CUT) == 0;
+            return environment.choose(2) == 0;
         }
         environment.clock.now().since(began) > SLICE
     }

@@ -31,6 +31,13 @@ impl Timestamp {
         self.0
     }
 
+    /// The time `distance` after this one, at most the end of event time.
+    #[must_use]
+    pub fn after(self, distance: Duration) -> Self {
+        let millis = i64::try_from(distance.as_millis()).unwrap_or(i64::MAX);
+        Self::from_millis(self.0.saturating_add(millis))
+    }
+
     /// Whether this is a time at all.
     #[must_use]
     pub fn is_some(self) -> bool {

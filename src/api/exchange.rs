@@ -3,6 +3,8 @@
 use std::array;
 use std::sync::Arc;
 
+use millstream_actors::ids::SubtaskId;
+
 use super::stream::Prototype;
 use super::topology::{BlockMakers, make_tasks, reading, single_edge};
 use super::{KeyedStream, Stream};
@@ -37,8 +39,10 @@ impl<C: Chain> Stream<C> {
     {
         let key_of = Prototype::new(key_of);
         let keyed = self.then("key_by", None, move |_| Ok(KeyBy::new(key_of.instance())));
-        KeyedStream::new(keyed.exchange::<Keyed<K, C::Out>, _>(Exchange::KeyGroup, |deploy, _| {
+        KeyedStream::new(keyed.exchange::<Keyed<K, C::Out>, _>(Exchange::KeyGroup, |deploy, index| {
+            let sender = SubtaskId { block: deploy.block, index };
             ByKeyGroup::among(deploy.receivers[0].parallelism, deploy.max_parallelism)
+                .seen_by(deploy.surroundings.witness.clone(), sender)
         }))
     }
 

@@ -6,13 +6,13 @@ use millstream_actors::task::{EnumerationFactory, TaskFactory};
 
 use super::Stream;
 use crate::error::Result;
-use crate::io::Source;
+use crate::io::{EitherReader, Source};
 use crate::model::Data;
-use crate::operator::{BatchHead, Chain, Partition, SideOutput, SourceHead, SubtaskContext};
+use crate::operator::{BatchHead, Chain, Partition, SideId, SideOutput, SourceHead, SubtaskContext};
 use crate::plan::{BlockShape, Exchange, Input, InputFrom, Node, Plan, PlanError, resolve};
 use crate::runtime::{
-    self, BlockDeploy, BlockFactory, JobHandle, JobOptions, OpenChain, OpenSide, PartitionRouter, Router, SideRouter,
-    SourceDeploy, SourceSplits, TypedSide,
+    self, BlockDeploy, BlockFactory, Deployment, JobHandle, JobOptions, OpenChain, OpenSide, PartitionRouter, Router,
+    SideRouter, SourceDeploy, SourceSplits, TypedSide,
 };
 
 /// What a user builds: sources, operators, sinks, and the streams between them.
@@ -97,7 +97,7 @@ impl Topology {
         let splits: MakeSplits = Arc::new(move |deploy| Arc::new(SourceSplits { source: for_splits.clone(), deploy }));
         let makers = BlockMakers { source: Some((name.clone(), splits)), ..BlockMakers::default() };
         let open = move |context: &mut SubtaskContext| {
-            let reader = source.reader(context)?;
+            let reader = EitherReader::open(&source, &name, context)?;
             let restored = context.restored.as_ref().map(|restored| &restored.state);
             SourceHead::open(&name, reader, restored, context.counters.records_in.clone())
         };
@@ -146,12 +146,17 @@ impl Topology {
     /// If the plan has a mistake, or the state directory cannot be used: by another process, of another topology,
     /// unreadable. Everything later is an error of [`JobHandle::wait`].
     pub fn start(&self, options: JobOptions) -> Result<JobHandle> {
+        self.prepare(&options)?.start(&options)
+    }
+
+    /// Makes the topology ready to run.
+    pub(crate) fn prepare(&self, options: &JobOptions) -> Result<Deployment> {
         let plan = self.plan_with(options.parallelism)?;
         let (shapes, makers) = {
             let draft = self.draft();
             (draft.shapes.clone(), draft.blocks.clone())
         };
-        runtime::deploy(plan, options, |prepare| {
+        runtime::prepare(plan, options, |prepare| {
             for (index, (shape, maker)) in shapes.iter().zip(&makers).enumerate() {
                 // Side outputs are numbered behind the main ones, in the order of the blocks that read them.
                 let readers = shapes.iter().zip(&makers).filter(|(reader, _)| reads_side_of(reader, shape));
@@ -159,7 +164,9 @@ impl Topology {
                 let sides = sides.map(|(number, make)| make(shape.main_outputs + number)).collect();
                 let splits = maker.source.as_ref().map(|(uid, make)| make(prepare.source(index, uid)));
                 let tasks = maker.tasks.as_ref().expect("the plan has checked that every block is closed");
-                let tasks = tasks(prepare.block(index, maker.keyed.as_deref()), sides);
+                let read = |id: &SideId| shapes.iter().any(|reader| reads(reader, id));
+                let read_sides = shape.fills.iter().copied().filter(read).collect();
+                let tasks = tasks(prepare.block(index, maker.keyed.as_deref(), read_sides), sides);
                 prepare.add(tasks, splits);
             }
         })
@@ -171,10 +178,11 @@ impl Topology {
 }
 
 fn reads_side_of(reader: &BlockShape, filler: &BlockShape) -> bool {
-    reader.inputs.iter().any(|input| match &input.from {
-        InputFrom::Side { id, .. } => filler.fills.contains(id),
-        InputFrom::Main { .. } => false,
-    })
+    filler.fills.iter().any(|side| reads(reader, side))
+}
+
+fn reads(reader: &BlockShape, side: &SideId) -> bool {
+    reader.inputs.iter().any(|input| matches!(&input.from, InputFrom::Side { id, .. } if id == side))
 }
 
 impl Draft {

@@ -1,5 +1,6 @@
 //! Where records enter and leave: the traits of sources and sinks, and those that come with the library.
 
+mod capture;
 mod collect;
 mod collection;
 mod discard;
@@ -14,9 +15,14 @@ mod print;
 mod queue;
 mod random;
 mod rate;
+mod replaceable;
+mod script;
 mod sink;
 mod source;
+mod surroundings;
 
+pub(crate) use capture::{Capture, Captures};
+pub use capture::{Fate, Written};
 pub use collect::{Collect, CollectCommitter, CollectWriter, Collected, Staged};
 pub use collection::{Collection, Items, IterReader, IterSource, IterSplit, from_iter};
 pub use discard::Discard;
@@ -32,5 +38,8 @@ pub use print::{Print, PrintWriter};
 pub use queue::SplitQueue;
 pub use random::SplitMix64;
 pub use rate::{AtRate, AtRateReader, RateLimit};
+pub(crate) use replaceable::{EitherEnumerator, EitherReader, discover};
+pub use script::{LanePosition, Lanes, Line, Script, ScriptReader};
 pub use sink::{Committer, Prepared, Sink, SinkWriter};
 pub use source::{ReadStatus, Source, SourceReader, SplitEnumerator};
+pub(crate) use surroundings::{Surroundings, Witness};

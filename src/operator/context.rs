@@ -1,11 +1,12 @@
 //! Decides what an operator, source or sink learns about the subtask it opens in.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use millstream_actors::ids::{Attempt, CheckpointId};
+use millstream_actors::sabotage::Sabotage;
 use millstream_actors::task::Wake;
 use millstream_actors::time::Clock;
 use serde::de::DeserializeOwned;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{SideEmitter, SideId, SideOutput};
 use crate::error::{Error, Result};
+use crate::io::Surroundings;
 use crate::model::{self, Data, Key, MaxParallelism};
 use crate::state::{Store, Table};
 
@@ -173,8 +175,14 @@ pub struct SubtaskContext {
     pub(crate) waits_for_processing_time: bool,
     /// Whether an operator may be full, and wants to be asked by [`Control::Room`](super::Control::Room).
     pub(crate) may_be_full: bool,
+    /// What a test has put in the place of the outside world.
+    pub(crate) surroundings: Surroundings,
+    /// What is broken on purpose.
+    pub(crate) sabotage: Option<Sabotage>,
     /// The store of keyed state, if the block has any.
     pub(crate) store: Option<Store>,
+    /// The side outputs that somebody reads; the others drop, or capture, what they are given.
+    pub(crate) read_sides: BTreeSet<SideId>,
     sides: BTreeMap<SideId, Box<dyn Any + Send>>,
 }
 
@@ -194,7 +202,10 @@ impl SubtaskContext {
             wake: Wake::default(),
             waits_for_processing_time: false,
             may_be_full: false,
+            surroundings: Surroundings::default(),
+            sabotage: None,
             store: None,
+            read_sides: BTreeSet::new(),
             sides: BTreeMap::new(),
         }
     }
@@ -222,7 +233,14 @@ impl SubtaskContext {
 
     /// The emitting end of `side` within this subtask.
     pub fn side<T: Data>(&mut self, side: &SideOutput<T>) -> SideEmitter<T> {
-        let emitter = self.sides.entry(side.id()).or_insert_with(|| Box::new(SideEmitter::<T>::new()));
+        let emitter = self.sides.entry(side.id()).or_insert_with(|| {
+            let is_read = self.read_sides.contains(&side.id());
+            let captured = self.surroundings.captures.as_ref().filter(|_| !is_read);
+            Box::new(match captured.and_then(|captures| captures.of::<T>(side.name())) {
+                Some(memory) => SideEmitter::<T>::captured(memory),
+                None => SideEmitter::<T>::new(is_read),
+            })
+        });
         emitter.downcast_ref::<SideEmitter<T>>().expect("a side output's identity fixes its type").clone()
     }
 }

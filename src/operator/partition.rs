@@ -1,8 +1,12 @@
 //! Decides which receiver a record goes to, one strategy per kind of exchange.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
+
+use millstream_actors::ids::SubtaskId;
 
 use crate::error::{Error, Result};
+use crate::io::Witness;
 use crate::model::{Key, Keyed, MaxParallelism};
 
 /// Chooses among the channels of one edge.
@@ -118,12 +122,14 @@ impl<T: 'static, F: FnMut(&T, usize) -> usize + Send + 'static> Partition<T> for
 }
 
 /// To the subtask that owns the key group of the record's key.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ByKeyGroup {
     groups: u32,
     /// `groups - 1` if that is a mask, else 0.
     mask: u32,
     owners: Vec<u16>,
+    /// Who sees, in a test, where records go.
+    witness: Option<(Arc<dyn Witness>, SubtaskId)>,
 }
 
 impl ByKeyGroup {
@@ -133,7 +139,13 @@ impl ByKeyGroup {
         let groups = max.groups();
         let owner = |group| max.subtask_of(crate::model::KeyGroup(group as u16), parallelism) as u16;
         let mask = if groups.is_power_of_two() { groups - 1 } else { 0 };
-        Self { groups, mask, owners: (0..groups).map(owner).collect() }
+        Self { groups, mask, owners: (0..groups).map(owner).collect(), witness: None }
+    }
+
+    /// Lets `witness` see where the records of `sender` go.
+    pub(crate) fn seen_by(mut self, witness: Option<Arc<dyn Witness>>, sender: SubtaskId) -> Self {
+        self.witness = witness.map(|witness| (witness, sender));
+        self
     }
 }
 
@@ -142,6 +154,10 @@ impl<K: Key, T> Partition<Keyed<K, T>> for ByKeyGroup {
     fn channel(&mut self, value: &Keyed<K, T>, _channels: usize) -> Result<usize> {
         let hash = value.hash.for_group();
         let group = if self.mask == 0 { hash % self.groups } else { hash & self.mask };
-        Ok(usize::from(self.owners[group as usize]))
+        let channel = usize::from(self.owners[group as usize]);
+        if let Some((witness, sender)) = &self.witness {
+            witness.routed(*sender, value.hash, channel);
+        }
+        Ok(channel)
     }
 }

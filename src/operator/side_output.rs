@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::io::Capture;
 use crate::model::{Data, Record};
 
 /// The identity of a side output within its process.
@@ -51,27 +52,54 @@ impl<T> fmt::Debug for SideOutput<T> {
 
 /// The end of a side output that an operator holds. Made for records that are few: each takes an uncontended lock.
 pub struct SideEmitter<T> {
-    records: Arc<Mutex<Vec<Record<T>>>>,
+    to: Goal<T>,
 }
 
-impl<T> SideEmitter<T> {
-    pub(crate) fn new() -> Self {
-        Self { records: Arc::default() }
+/// Where what a side output is given goes.
+enum Goal<T> {
+    /// To the block that reads it.
+    Reader(Arc<Mutex<Vec<Record<T>>>>),
+    /// To a test.
+    Memory(Capture<T>),
+    /// Nowhere: nobody reads it.
+    Nowhere,
+}
+
+impl<T: Data> SideEmitter<T> {
+    pub(crate) fn new(is_read: bool) -> Self {
+        Self { to: if is_read { Goal::Reader(Arc::default()) } else { Goal::Nowhere } }
     }
 
-    /// Emits one record.
+    pub(crate) fn captured(memory: Capture<T>) -> Self {
+        Self { to: Goal::Memory(memory) }
+    }
+
+    /// Emits one record. If no stream reads the side output, it is dropped.
     pub fn emit(&self, record: Record<T>) {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+        match &self.to {
+            Goal::Reader(records) => records.lock().unwrap_or_else(PoisonError::into_inner).push(record),
+            Goal::Memory(memory) => memory.keep(record),
+            Goal::Nowhere => {}
+        }
     }
 
     /// Takes what was emitted since the last call.
     pub(crate) fn take(&self) -> Vec<Record<T>> {
-        std::mem::take(&mut self.records.lock().unwrap_or_else(PoisonError::into_inner))
+        match &self.to {
+            Goal::Reader(records) => std::mem::take(&mut records.lock().unwrap_or_else(PoisonError::into_inner)),
+            Goal::Memory(_) | Goal::Nowhere => Vec::new(),
+        }
     }
 }
 
 impl<T> Clone for SideEmitter<T> {
     fn clone(&self) -> Self {
-        Self { records: Arc::clone(&self.records) }
+        Self {
+            to: match &self.to {
+                Goal::Reader(records) => Goal::Reader(Arc::clone(records)),
+                Goal::Memory(memory) => Goal::Memory(memory.clone()),
+                Goal::Nowhere => Goal::Nowhere,
+            },
+        }
     }
 }

@@ -5,23 +5,23 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use millstream_actors::ids::CheckpointId;
+use millstream_actors::sabotage::Sabotage;
+use millstream_actors::time::TimeSignal;
 
 use super::{Control, Counter, Emit, Operator, SubtaskContext};
-use crate::error::Result;
-use crate::io::{Committer, Sink, SinkWriter};
+use crate::error::{Error, Result};
+use crate::io::{Capture, Committer, Sink, SinkWriter};
 use crate::model::Record;
 
 /// Transactions that are sealed and not known to be committed, by the checkpoint they belong to.
 type Pending<T> = BTreeMap<CheckpointId, Vec<T>>;
 
-/// The end of a block: takes records, gives none.
-pub struct SinkOperator<S: Sink> {
-    uid: String,
-    writer: S::Writer,
-    committer: Arc<S::Committer>,
-    /// Shared with commits on the pool, which take out what they have committed.
-    pending: Arc<Mutex<Pending<S::Transaction>>>,
-    records_out: Counter,
+/// The end of a block: takes records, gives none. A test may have put memory in the place of the sink.
+pub struct SinkOperator<S: Sink>(Outlet<S>);
+
+enum Outlet<S: Sink> {
+    Own(TwoPhase<S>),
+    Captured { memory: Capture<S::In>, subtask: u32, writes: TwoPhase<Capture<S::In>> },
 }
 
 impl<S: Sink> SinkOperator<S> {
@@ -30,6 +30,58 @@ impl<S: Sink> SinkOperator<S> {
     /// # Errors
     /// If the output cannot be reached, or a commit fails: the job then restarts and tries again.
     pub(crate) fn open(uid: &str, sink: &S, context: &mut SubtaskContext) -> Result<Self> {
+        let captured = context.surroundings.captures_of(uid).map(|captures| captures.of::<S::In>(uid));
+        Ok(Self(match captured {
+            None => Outlet::Own(TwoPhase::open(uid, sink, context)?),
+            Some(memory) => {
+                let memory = memory.ok_or_else(|| Error::other(format!("two sinks are called '{uid}'")))?;
+                let writes = TwoPhase::open(uid, &memory, context)?;
+                Outlet::Captured { memory, subtask: context.index, writes }
+            }
+        }))
+    }
+}
+
+impl<S: Sink> Operator for SinkOperator<S> {
+    type In = S::In;
+    type Out = Infallible;
+
+    #[inline(always)]
+    fn on_record<E: Emit<Infallible>>(&mut self, record: Record<S::In>, _out: &mut E) -> Result<()> {
+        match &mut self.0 {
+            Outlet::Own(writes) => writes.write(record),
+            Outlet::Captured { writes, .. } => writes.write(record),
+        }
+    }
+
+    fn on_signal<E: Emit<Infallible>>(&mut self, signal: TimeSignal, out: &mut E) -> Result<()> {
+        if let (Outlet::Captured { memory, subtask, .. }, TimeSignal::Watermark(at)) = (&self.0, signal) {
+            memory.saw_watermark(*subtask, at);
+        }
+        out.signal(signal)
+    }
+
+    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
+        match &mut self.0 {
+            Outlet::Own(writes) => writes.on_control(control),
+            Outlet::Captured { writes, .. } => writes.on_control(control),
+        }
+    }
+}
+
+/// Carries the transactions of a sink from their writer to their commit.
+struct TwoPhase<S: Sink> {
+    uid: String,
+    writer: S::Writer,
+    committer: Arc<S::Committer>,
+    /// Shared with commits on the pool, which take out what they have committed.
+    pending: Arc<Mutex<Pending<S::Transaction>>>,
+    records_out: Counter,
+    sabotage: Option<Sabotage>,
+}
+
+impl<S: Sink> TwoPhase<S> {
+    fn open(uid: &str, sink: &S, context: &mut SubtaskContext) -> Result<Self> {
         let committer = sink.committer(context)?;
         let restored = context.restored_state::<Pending<S::Transaction>>(uid)?.unwrap_or_default();
         let committed = restored.into_values().flatten().collect::<Vec<_>>();
@@ -42,17 +94,13 @@ impl<S: Sink> SinkOperator<S> {
             committer.abort(&left)?;
         }
         let writer = sink.writer(context)?;
-        let records_out = context.counters.records_out.clone();
-        Ok(Self { uid: uid.to_owned(), writer, committer: Arc::new(committer), pending: Arc::default(), records_out })
+        let (records_out, sabotage) = (context.counters.records_out.clone(), context.sabotage);
+        let (uid, committer) = (uid.to_owned(), Arc::new(committer));
+        Ok(Self { uid, writer, committer, pending: Arc::default(), records_out, sabotage })
     }
-}
-
-impl<S: Sink> Operator for SinkOperator<S> {
-    type In = S::In;
-    type Out = Infallible;
 
     #[inline(always)]
-    fn on_record<E: Emit<Infallible>>(&mut self, record: Record<S::In>, _out: &mut E) -> Result<()> {
+    fn write(&mut self, record: Record<S::In>) -> Result<()> {
         self.records_out.add(1);
         self.writer.write(record)
     }
@@ -63,9 +111,16 @@ impl<S: Sink> Operator for SinkOperator<S> {
             Control::Snapshot { checkpoint, state, seals } => {
                 let prepared = self.writer.prepare(*checkpoint)?;
                 seals.extend(prepared.seal);
+                if self.sabotage == Some(Sabotage::CommitEarly) {
+                    let (committer, transactions) = (Arc::clone(&self.committer), prepared.transactions.clone());
+                    seals.push(Box::new(move || committer.commit(&transactions)));
+                }
                 let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
                 if !prepared.transactions.is_empty() {
                     pending.insert(*checkpoint, prepared.transactions);
+                }
+                if self.sabotage == Some(Sabotage::DropPendingTransactions) {
+                    return Ok(());
                 }
                 state.put(&self.uid, &*pending)
             }

@@ -1,14 +1,15 @@
 //! A block as a task: the chain of its operators, the routers at its end, and the store of its keyed state.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use millstream_actors::blueprint::EdgePattern;
 use millstream_actors::channel::Outputs;
 use millstream_actors::error::{Failure, FailureKind};
-use millstream_actors::ids::{CheckpointId, SubtaskId};
+use millstream_actors::ids::{BlockId, CheckpointId, SubtaskId};
 use millstream_actors::packet::Rows;
+use millstream_actors::sabotage::Sabotage;
 use millstream_actors::task::{
     BackgroundJob, BackgroundOutcome, CommitJob, Emission, Enumeration, EnumerationFactory, PersistJob, Pressure,
     Progress, SubtaskSnapshot, Task, TaskEvent, TaskFactory, TaskOpening, Then,
@@ -17,11 +18,11 @@ use millstream_actors::time::{Moment, Timestamp};
 
 use super::routing::{Router, RouterEnd, SideRouter};
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::{ReadStatus, Source, SplitEnumerator};
+use crate::io::{self, EitherEnumerator, ReadStatus, Source, SplitEnumerator, Surroundings};
 use crate::model::{self, MaxParallelism};
 use crate::operator::{
     BlockingJob, Chain, Control, Counters, CountersView, Event, First, HeadStatus, Local, OperatorState, Restored,
-    RoundRobin, SubtaskContext,
+    RoundRobin, SideId, SubtaskContext,
 };
 use crate::state::{self, KeyedTable, StateDir, StateError, Store, VisitTables};
 
@@ -43,6 +44,7 @@ pub(crate) type OpenSide = Arc<dyn Fn(&mut SubtaskContext, &BlockDeploy) -> Box<
 /// What the plan and the options of a job decide about one block.
 #[derive(Clone)]
 pub(crate) struct BlockDeploy {
+    pub(crate) block: BlockId,
     pub(crate) name: String,
     pub(crate) parallelism: u32,
     pub(crate) max_parallelism: MaxParallelism,
@@ -54,6 +56,9 @@ pub(crate) struct BlockDeploy {
     pub(crate) state: StateDir,
     pub(crate) run: Arc<str>,
     pub(crate) counted: Counted,
+    pub(crate) surroundings: Surroundings,
+    /// The side outputs of the block that somebody reads.
+    pub(crate) read_sides: BTreeSet<SideId>,
 }
 
 /// The receiving end of an edge, as a sender counts it.
@@ -124,6 +129,9 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
         let clock = Arc::clone(&opening.environment.clock);
         let mut context = SubtaskContext::new(index, deploy.parallelism, opening.attempt, &deploy.run, clock);
         context.wake = opening.wake;
+        context.surroundings = deploy.surroundings.clone();
+        context.sabotage = Sabotage::ALL.into_iter().find(|what| opening.environment.sabotaged(*what));
+        context.read_sides = deploy.read_sides.clone();
         context.max_parallelism = deploy.max_parallelism;
         let checkpoint = opening.restored.as_ref().map(|(checkpoint, _)| *checkpoint);
         if let Some((checkpoint, snapshot)) = opening.restored {
@@ -160,6 +168,7 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
             store: context.store,
             taken: None,
             written: Arc::default(),
+            sabotage: context.sabotage,
         })
     }
 }
@@ -200,6 +209,8 @@ struct BlockTask<C, R> {
     taken: Option<Taken>,
     /// What the durable writes said, on their way back from the pool.
     written: Arc<Mutex<Written>>,
+    /// What is broken on purpose.
+    sabotage: Option<Sabotage>,
 }
 
 /// A snapshot that is not written yet.
@@ -381,10 +392,13 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
         })))
     }
 
-    fn persisted(&mut self, _checkpoint: CheckpointId, _written: bool) -> Result<(), Failure> {
+    fn persisted(&mut self, checkpoint: CheckpointId, _written: bool) -> Result<(), Failure> {
         let written = std::mem::take(&mut *self.written.lock().unwrap_or_else(PoisonError::into_inner));
         if let (Some(store), Some(outcome)) = (&mut self.store, written.store) {
-            let outcome = store.persisted(outcome);
+            let mut outcome = store.persisted(outcome);
+            if self.sabotage == Some(Sabotage::ForgetFoldHorizon) && outcome.is_ok() {
+                outcome = store.completed(checkpoint, checkpoint, &mut TablesOf(&mut self.chain));
+            }
             self.trust(outcome)?;
         }
         // A delta of the store goes into the next checkpoint, but a transaction that could not be sealed is lost.
@@ -440,6 +454,7 @@ pub(crate) struct SourceDeploy {
     pub(crate) parallelism: u32,
     /// The size of the input, in the units of the source's progress.
     pub(crate) total: Arc<Mutex<BTreeMap<String, Option<u64>>>>,
+    pub(crate) surroundings: Surroundings,
 }
 
 /// Makes the enumeration of one source.
@@ -452,8 +467,8 @@ impl<S: Source> EnumerationFactory for SourceSplits<S> {
     fn open(&self, restored: Option<&[u8]>) -> Result<Box<dyn Enumeration>, Failure> {
         let uid = self.deploy.uid.clone();
         let enumerator = match restored {
-            Some(bytes) => model::decode::<S::Enumerator>(bytes).map_err(|source| Error::codec(&uid, source)),
-            None => self.source.discover(self.deploy.parallelism),
+            Some(bytes) => model::decode::<EitherEnumerator<S>>(bytes).map_err(|source| Error::codec(&uid, source)),
+            None => io::discover(&*self.source, &uid, &self.deploy.surroundings, self.deploy.parallelism),
         };
         let enumerator = enumerator.map_err(|error| failure(&uid, &error))?;
         let mut totals = self.deploy.total.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use millstream_actors::checkpoints::{Beginning, CheckpointStore, Manifest};
 use millstream_actors::ids::{Attempt, BlockId, CheckpointId, SubtaskId};
+use millstream_actors::sabotage::Sabotage;
 use millstream_actors::task::SubtaskSnapshot;
 use serde::{Deserialize, Serialize};
 
@@ -148,6 +149,8 @@ pub(crate) struct JobCheckpoints {
     /// The attempt that may publish. Held while publishing, so that an attempt begins with what is published, or
     /// fences it off.
     current: Mutex<Option<Attempt>>,
+    /// What is broken on purpose.
+    sabotage: Option<Sabotage>,
 }
 
 impl JobCheckpoints {
@@ -160,8 +163,9 @@ impl JobCheckpoints {
         layout: Layout,
         retain: usize,
         counted: Arc<dyn Fn() -> CountersView + Send + Sync>,
+        sabotage: Option<Sabotage>,
     ) -> Result<Self> {
-        let checkpoints = Self { state, layout, retain, counted, current: Mutex::new(None) };
+        let checkpoints = Self { state, layout, retain, counted, current: Mutex::new(None), sabotage };
         if let Some(stored) = checkpoints.latest()? {
             checkpoints.layout.accepts(&stored.layout)?;
         }
@@ -191,12 +195,12 @@ impl JobCheckpoints {
         model::decode(&bytes).map(Some).map_err(|source| Error::codec("the end of the job", source))
     }
 
-    /// The name of this run, made at its first start.
-    pub(crate) fn run(&self) -> Result<Arc<str>> {
+    /// The name of this run: `chosen`, or made at random at its first start.
+    pub(crate) fn run(&self, chosen: Option<&str>) -> Result<Arc<str>> {
         if let Some(bytes) = self.state.manifests().property(RUN)? {
             return Ok(String::from_utf8_lossy(&bytes).into());
         }
-        let run = format!("{:08x}", random_word());
+        let run = chosen.map_or_else(|| format!("{:08x}", random_word()), str::to_owned);
         self.state.manifests().put_property(RUN, run.as_bytes())?;
         Ok(run.into())
     }
@@ -215,7 +219,7 @@ impl JobCheckpoints {
 
     fn keep(&self, manifest: &Manifest) -> Result<CheckpointId> {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if *current != Some(manifest.attempt) {
+        if *current != Some(manifest.attempt) && self.sabotage != Some(Sabotage::KeepOldMail) {
             return Err(Error::other(format!("attempt {} is over", manifest.attempt)));
         }
         let stored = Stored { layout: self.layout.clone(), manifest: manifest.clone() };

@@ -1,140 +1,20 @@
-//! Starts a planned topology as a job, and is the user's hold on it.
+//! The user's hold on a job: waiting for it, watching it, steering it, and what it counted.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use millstream_actors::blueprint::{BlockBlueprint, Blueprint, EdgeBlueprint};
-use millstream_actors::ids::{BlockId, CheckpointId, SubtaskId};
-use millstream_actors::job::{Controls, Job, JobConfig};
+use millstream_actors::ids::{CheckpointId, SubtaskId};
+use millstream_actors::job::{Controls, Job};
 use millstream_actors::kill::Victim;
 use millstream_actors::observe::{AttemptView, CheckpointView, JobStatus, JobView};
-use millstream_actors::task::{EnumerationFactory, TaskFactory};
 use tempfile::TempDir;
 
-use super::block::{BlockDeploy, Counted, Receivers, SourceDeploy};
-use super::checkpoints::{JobCheckpoints, Layout};
-use super::options::JobOptions;
-use crate::error::{Error, ErrorKind, Result};
+use super::block::Counted;
+use crate::error::{ErrorKind, Result};
 use crate::operator::CountersView;
 use crate::plan::Plan;
-use crate::state::{StateDir, StateOptions};
-
-/// What is known of a job while its blocks are being made.
-pub(crate) struct Preparation {
-    plan: Plan,
-    state: StateDir,
-    run: Arc<str>,
-    batch_records: usize,
-    counted: Counted,
-    totals: Arc<Mutex<BTreeMap<String, Option<u64>>>>,
-    blueprint: Blueprint,
-}
-
-impl Preparation {
-    /// What is decided about block `index`, whose keyed state lies under the uid `keyed`.
-    pub(crate) fn block(&self, index: usize, keyed: Option<&str>) -> BlockDeploy {
-        let edges = self.plan.edges.iter().filter(|edge| edge.from == index);
-        let receivers = edges.map(|edge| Receivers {
-            parallelism: self.plan.blocks[edge.to].parallelism,
-            pattern: edge.exchange.pattern(),
-        });
-        BlockDeploy {
-            name: self.plan.block_name(index),
-            parallelism: self.plan.blocks[index].parallelism,
-            max_parallelism: self.plan.max_parallelism,
-            receivers: receivers.collect(),
-            batch_records: self.batch_records,
-            stem: keyed.map(stem_of),
-            state: self.state.clone(),
-            run: Arc::clone(&self.run),
-            counted: self.counted.clone(),
-        }
-    }
-
-    /// What is decided about the source in block `index`.
-    pub(crate) fn source(&self, index: usize, uid: &str) -> SourceDeploy {
-        let parallelism = self.plan.blocks[index].parallelism;
-        SourceDeploy { uid: uid.to_owned(), parallelism, total: Arc::clone(&self.totals) }
-    }
-
-    /// Adds the next block.
-    pub(crate) fn add(&mut self, tasks: Arc<dyn TaskFactory>, splits: Option<Arc<dyn EnumerationFactory>>) {
-        let block = self.blueprint.blocks.len();
-        let (name, parallelism) = (self.plan.block_name(block), self.plan.blocks[block].parallelism);
-        self.blueprint.blocks.push(BlockBlueprint { name, parallelism, tasks, splits });
-    }
-}
-
-/// The file name of the state of `uid`: letters and digits as they are, all else as its code point.
-fn stem_of(uid: &str) -> String {
-    let spell = |c: char| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("_{:x}_", u32::from(c)) };
-    uid.chars().map(spell).collect()
-}
-
-/// Starts `plan` with the blocks that `make` adds.
-pub(crate) fn deploy(plan: Plan, options: JobOptions, make: impl FnOnce(&mut Preparation)) -> Result<JobHandle> {
-    let started = Instant::now();
-    let (directory, temporary) = match options.state_dir {
-        Some(directory) => (directory, None),
-        None => {
-            let temporary = TempDir::new().map_err(|source| Error::io(std::env::temp_dir(), source))?;
-            (temporary.path().to_owned(), Some(temporary))
-        }
-    };
-    let state =
-        StateDir::open(&directory, StateOptions { memory_bytes: options.memory_bytes, ..StateOptions::default() })?;
-    if options.fresh {
-        state.clear()?;
-    }
-    let counted = Counted::default();
-    let count = counted.clone();
-    let mut plan = plan;
-    if let Some(begun_with) = JobCheckpoints::max_parallelism_in(&state)?
-        && !plan.max_parallelism_is_explicit
-        && plan.blocks.iter().all(|block| block.parallelism <= begun_with.groups())
-    {
-        plan.max_parallelism = begun_with;
-    }
-    let layout = Layout::of(&plan);
-    let checkpoints = JobCheckpoints::open(state.clone(), layout, options.retained, Arc::new(move || count.total()))?;
-    let (finished, resumed_from) = (checkpoints.finished()?, checkpoints.latest_id()?);
-    let mut preparation = Preparation {
-        state,
-        run: checkpoints.run()?,
-        batch_records: options.batch_records,
-        counted: counted.clone(),
-        totals: Arc::default(),
-        blueprint: Blueprint::default(),
-        plan,
-    };
-    let totals = Arc::clone(&preparation.totals);
-    let job = match finished {
-        Some(_) => None,
-        None => {
-            make(&mut preparation);
-            let edges = preparation.plan.edges.iter().map(|edge| EdgeBlueprint {
-                from: BlockId(edge.from as u32),
-                to: BlockId(edge.to as u32),
-                pattern: edge.exchange.pattern(),
-            });
-            preparation.blueprint.edges = edges.collect();
-            let config = JobConfig {
-                rounds: options.rounds,
-                restart: options.restart,
-                credits: options.credits,
-                workers: options.workers,
-                seed: options.seed,
-            };
-            let job = Job::start(preparation.blueprint, config, Arc::new(checkpoints), options.faults);
-            Some(job.map_err(|failure| Error::from(ErrorKind::Failed(failure)))?)
-        }
-    };
-    let (plan, controls) = (Arc::new(preparation.plan), job.as_ref().map(Job::controls));
-    let watch = JobWatch { plan, controls, finished, resumed_from, counted, totals, started };
-    Ok(JobHandle { watch, job, _temporary: temporary })
-}
 
 /// A job that was started. Dropping it cancels the job and waits for its threads.
 ///
@@ -156,18 +36,27 @@ pub struct JobHandle {
     _temporary: Option<TempDir>,
 }
 
+impl JobHandle {
+    pub(super) fn new(watch: JobWatch, job: Option<Job>, temporary: Option<TempDir>) -> Self {
+        Self { watch, job, _temporary: temporary }
+    }
+}
+
 /// A view of a job, with the means to stop it and to let its actors die. Clones watch the same job, from any thread.
 #[derive(Clone)]
 pub struct JobWatch {
-    plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
     /// `None` if the job had finished before it was started.
-    controls: Option<Controls>,
-    finished: Option<CountersView>,
-    resumed_from: Option<CheckpointId>,
-    counted: Counted,
-    totals: Arc<Mutex<BTreeMap<String, Option<u64>>>>,
-    started: Instant,
+    pub(super) controls: Option<Controls>,
+    pub(super) finished: Option<CountersView>,
+    pub(super) resumed_from: Option<CheckpointId>,
+    pub(super) counted: Counted,
+    pub(super) totals: Totals,
+    pub(super) started: Instant,
 }
+
+/// The sizes of the inputs, by uid, in the units of each source's progress.
+pub(super) type Totals = Arc<Mutex<BTreeMap<String, Option<u64>>>>;
 
 impl std::ops::Deref for JobHandle {
     type Target = JobWatch;

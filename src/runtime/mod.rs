@@ -2,12 +2,13 @@
 
 mod block;
 mod checkpoints;
+mod deploy;
 mod job;
 mod options;
 mod routing;
 
 pub(crate) use block::{BlockDeploy, BlockFactory, OpenChain, OpenSide, SourceDeploy, SourceSplits};
-pub(crate) use job::deploy;
+pub(crate) use deploy::{Deployment, prepare};
 pub use job::{JobHandle, JobWatch, Ledger};
 pub use options::JobOptions;
 pub(crate) use options::default_parallelism;

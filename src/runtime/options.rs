@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use millstream_actors::faults::{Faults, NoFaults};
 use millstream_actors::protocol::{RestartPolicy, RoundsConfig};
+use millstream_actors::sabotage::Sabotage;
 
-use crate::state::StateOptions;
+use crate::io::Surroundings;
+use crate::state::{BackendFactory, StateOptions};
 
 /// How a job runs.
 ///
@@ -28,15 +30,20 @@ pub struct JobOptions {
     pub(crate) parallelism: u32,
     pub(super) state_dir: Option<PathBuf>,
     pub(super) fresh: bool,
-    pub(super) rounds: RoundsConfig,
-    pub(super) restart: RestartPolicy,
+    pub(crate) rounds: RoundsConfig,
+    pub(crate) restart: RestartPolicy,
     pub(super) retained: usize,
     pub(super) batch_records: usize,
     pub(super) credits: usize,
     pub(super) workers: usize,
     pub(super) memory_bytes: usize,
-    pub(super) seed: u64,
+    pub(crate) seed: u64,
     pub(super) faults: Arc<dyn Faults>,
+    /// Storage in place of files.
+    pub(crate) state_backend: Option<BackendFactory>,
+    pub(crate) surroundings: Surroundings,
+    /// What is broken on purpose.
+    pub(crate) sabotage: Option<Sabotage>,
 }
 
 impl Default for JobOptions {
@@ -62,6 +69,9 @@ impl JobOptions {
             memory_bytes: StateOptions::default().memory_bytes,
             seed: 0,
             faults: Arc::new(NoFaults),
+            state_backend: None,
+            surroundings: Surroundings::default(),
+            sabotage: None,
         }
     }
 

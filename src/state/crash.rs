@@ -100,6 +100,28 @@ impl CrashDisks {
         machine.dies_at = None;
     }
 
+    /// Lets the process die, but not the machine: what was written is there, synced or not. Open handles fail from now
+    /// on; new ones work.
+    pub fn reopen(&self) {
+        let mut machine = self.lock();
+        for disk in machine.disks.values_mut() {
+            disk.sync();
+        }
+        machine.life += 1;
+        machine.operations = 0;
+        machine.dies_at = None;
+    }
+
+    /// A number that differs, most likely, for disks with other contents.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let machine = self.lock();
+        machine.disks.iter().fold(0, |digest, (stem, disk)| {
+            let contents = u64::from(crc32fast::hash(&disk.seen));
+            digest.rotate_left(7) ^ contents ^ u64::from(crc32fast::hash(stem.as_bytes())) << 32
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Machine> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

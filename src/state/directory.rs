@@ -37,7 +37,9 @@ impl StateDir {
     /// or damaged ones; [`StateError::Io`] or [`StateError::Database`] if it cannot
     /// be read and written.
     pub fn open(path: &Path, options: StateOptions) -> Result<Self, StateError> {
-        fs::create_dir_all(path).map_err(|source| StateError::io(path, source))?;
+        if options.backend.is_none() {
+            fs::create_dir_all(path).map_err(|source| StateError::io(path, source))?;
+        }
         refuse_without_manifests(path, &options)?;
         let manifests = ManifestDb::open(&file_path(path, MANIFESTS), MANIFESTS, &options)?;
         Ok(Self(Arc::new(Inner { path: path.to_owned(), options, manifests, files: Mutex::default() })))

@@ -25,6 +25,11 @@ pub struct RoundsConfig {
     pub tolerable_failures: u32,
 }
 
+/// The pause behind a round that failed, doubled with each one that fails behind it.
+const FIRST_RETRY: Duration = Duration::from_millis(10);
+/// The longest such pause.
+const LAST_RETRY: Duration = Duration::from_secs(1);
+
 impl Default for RoundsConfig {
     fn default() -> Self {
         Self {
@@ -206,10 +211,14 @@ pub struct Rounds {
     last_start: Moment,
     /// When the last round ended, well or not.
     last_end: Option<Moment>,
+    /// No round opens before: the last one failed.
+    retry_at: Moment,
     last_announced: Option<CheckpointId>,
     /// Rounds that failed since the last one that completed.
     failures: u32,
     is_stopping: bool,
+    /// A final round is complete: there is nothing left to take a snapshot of.
+    is_over: bool,
     gave_up: bool,
 }
 
@@ -230,9 +239,11 @@ impl Rounds {
             wanted: None,
             last_start: now,
             last_end: None,
+            retry_at: Moment::ZERO,
             last_announced: None,
             failures: 0,
             is_stopping: false,
+            is_over: false,
             gave_up: false,
         }
     }
@@ -293,7 +304,12 @@ impl Rounds {
 
     /// When the next round may open, as things stand, and of which kind it will be.
     fn next_opening(&self) -> Option<(Moment, RoundKind)> {
-        if self.running.len() >= self.config.max_concurrent.max(1) {
+        self.next_wanted().map(|(at, kind)| (at.max(self.retry_at), kind))
+    }
+
+    /// The same, failures left aside.
+    fn next_wanted(&self) -> Option<(Moment, RoundKind)> {
+        if self.is_over || self.running.len() >= self.config.max_concurrent.max(1) {
             return None;
         }
         match self.wanted {
@@ -358,10 +374,11 @@ impl Rounds {
             "checkpoint {checkpoint} after {:?}",
             self.last_announced
         );
-        self.running.remove(&checkpoint);
+        let round = self.running.remove(&checkpoint);
+        self.is_over |= round.is_some_and(|round| round.kind == RoundKind::Final);
         self.last_announced = Some(checkpoint);
         self.last_end = Some(now);
-        self.failures = 0;
+        (self.failures, self.retry_at) = (0, Moment::ZERO);
         actions.push(RoundAction::Announce { checkpoint });
 
         let newer = self.running.split_off(&checkpoint);
@@ -397,6 +414,9 @@ impl Rounds {
         };
         self.last_end = Some(now);
         self.failures = self.failures.saturating_add(1);
+        // What made the round fail may take a while to go away, and a round that is wanted would open at once.
+        let doublings = (self.failures - 1).min(16);
+        self.retry_at = now + FIRST_RETRY.saturating_mul(1 << doublings).min(LAST_RETRY);
         if round.kind > RoundKind::Periodic {
             // Somebody waits for this kind of checkpoint, not for an attempt at it.
             self.wanted = self.wanted.max(Some(round.kind));

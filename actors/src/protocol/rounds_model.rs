@@ -78,6 +78,23 @@ impl History {
         since.filter(|(_, _, action)| failed(action)).count() as u32
     }
 
+    /// Whether the pause behind the last failure is over, if nothing has completed since.
+    fn may_retry(&self, now: Moment) -> bool {
+        let is_failure = |action: &RoundAction| match action {
+            Abandon { reason, .. } => !matches!(reason, AbandonReason::Subsumed { .. }),
+            _ => false,
+        };
+        let Some((_, failed_at, _)) = self.dids().rev().find(|(_, _, action)| is_failure(action)) else { return true };
+        let pause = match self.failures() {
+            0 => 0,
+            1 => 10,
+            2 => 20,
+            3 => 40,
+            _ => 80,
+        };
+        now.since(failed_at) >= Duration::from_millis(pause)
+    }
+
     /// The most pressing of what was asked for, or failed and must be repeated, since a round last opened.
     fn wanted(&self) -> Option<RoundKind> {
         let is_trigger = |fact: &Fact| matches!(fact, Fact::Did(Trigger { .. }));
@@ -95,6 +112,14 @@ impl History {
         asks.max()
     }
 
+    /// Whether a final round is complete.
+    fn is_over(&self) -> bool {
+        self.dids().any(|(_, _, action)| match action {
+            Announce { checkpoint } => self.opened(*checkpoint).unwrap().2 == Final,
+            _ => false,
+        })
+    }
+
     fn opens(&self, now: Moment) -> Option<RoundKind> {
         let running = self.running().len();
         let last_start = self.dids().rev().find(|(_, _, action)| matches!(action, Trigger { .. }));
@@ -108,7 +133,7 @@ impl History {
             .is_some_and(|interval| now.since(last_start.map_or(Moment::ZERO, |(_, start, _)| start)) >= interval);
         let has_place = running == 0 || running < self.config.max_concurrent;
         match self.wanted() {
-            _ if !has_place || self.gave_up() => None,
+            _ if !has_place || self.gave_up() || self.is_over() || !self.may_retry(now) => None,
             Some(Stop) => (running == 0).then_some(Stop),
             Some(Final) => Some(Final),
             Some(kind) => is_rested.then_some(kind),
@@ -246,14 +271,15 @@ proptest! {
                 let expected = history.hear(&event, at(second));
                 prop_assert_eq!(rounds.step(event, at(second)), expected, "last of {:?}", history.facts);
             }
-            // A tick does something at the deadline, and nothing in any second before it.
+            // A tick does something at the deadline, and nothing a millisecond before it.
             match rounds.next_deadline() {
                 None => prop_assert_eq!(history.tick(at(second + 100_000)), []),
                 Some(deadline) => {
-                    let due = deadline.since_start().as_secs().max(second);
-                    prop_assert_ne!(history.tick(at(due)), [], "deadline {} after {:?}", due, history.facts);
-                    if due > second {
-                        prop_assert_eq!(history.tick(at(due - 1)), [], "deadline {} after {:?}", due, history.facts);
+                    let due = deadline.max(at(second));
+                    prop_assert_ne!(history.tick(due), [], "deadline {:?} after {:?}", due, history.facts);
+                    if due > at(second) {
+                        let before = Moment::after_start(due.since_start() - Duration::from_millis(1));
+                        prop_assert_eq!(history.tick(before), [], "deadline {:?} after {:?}", due, history.facts);
                     }
                 }
             }

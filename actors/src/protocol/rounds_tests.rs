@@ -236,13 +236,42 @@ fn nothing_opens_after_the_stop_round() {
 }
 
 #[test]
+fn nothing_opens_after_a_final_round_is_complete() {
+    let mut rounds = play(
+        RoundsConfig::default(),
+        1,
+        &[
+            (1, requested(Final), &[trigger(1, Final)]),
+            (2, acked(1, 0), &[publish(1)]),
+            (3, published(1), &[announce(1)]),
+            (40, Tick, &[]),
+            (41, requested(Early), &[]),
+        ],
+    );
+    assert_eq!((rounds.next_deadline(), rounds.step(Tick, at(9_999))), (None, vec![]));
+}
+
+#[test]
 fn failed_round_that_somebody_waits_for_is_tried_again() {
     for (kind, again) in [(Periodic, None), (Early, Some(Early)), (Final, Some(Final)), (Stop, Some(Stop))] {
         let mut rounds = play(on_request(), 1, &[(0, requested(kind), &[trigger(1, kind)])]);
-        let expected: Vec<_> =
-            [abandon_declined(1, 0, &[0])].into_iter().chain(again.map(|kind| trigger(2, kind))).collect();
-        assert_eq!(rounds.step(declined(1, 0), at(1)), expected, "{kind}");
+        assert_eq!(rounds.step(declined(1, 0), at(1)), [abandon_declined(1, 0, &[0])], "{kind}");
+        assert_eq!(rounds.step(Tick, at(2)), again.map(|kind| trigger(2, kind)).into_iter().collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn pause_behind_failures_doubles_up_to_a_second_and_is_forgotten_after_a_success() {
+    let mut rounds = play(on_request(), 1, &[(0, requested(Early), &[trigger(1, Early)])]);
+    let mut now = at(0);
+    for (round, pause) in [10, 20, 40, 80, 160, 320, 640, 1_000, 1_000].into_iter().enumerate() {
+        let _ = rounds.step(declined(round as u64 + 1, 0), now);
+        assert_eq!(rounds.next_deadline(), Some(now + Duration::from_millis(pause)));
+        now = now + Duration::from_millis(pause);
+        assert_eq!(rounds.step(Tick, now), [trigger(round as u64 + 2, Early)]);
+    }
+    let _ = (rounds.step(acked(10, 0), now), rounds.step(published(10), now));
+    assert_eq!(rounds.step(requested(Early), now), [trigger(11, Early)]);
 }
 
 #[test]

@@ -1,0 +1,93 @@
+//! A source that a test may have put a script in the place of.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::script::{LanePosition, Lanes, ScriptReader};
+use super::surroundings::Surroundings;
+use super::{ReadStatus, Source, SourceReader, SplitEnumerator};
+use crate::error::Result;
+use crate::operator::{Emit, SubtaskContext};
+
+/// What a source has, or what the script in its place has.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Either<A, B> {
+    Own(A),
+    Scripted(B),
+}
+
+/// The reader of a source, or of the script in its place.
+pub(crate) struct EitherReader<S: Source>(Either<S::Reader, ScriptReader<S::Out>>);
+
+/// The enumerator of a source, or of the script in its place.
+pub(crate) type EitherEnumerator<S> = Either<<S as Source>::Enumerator, Lanes>;
+
+/// Looks at the input of `source`, or at the script in its place.
+pub(crate) fn discover<S: Source>(
+    source: &S,
+    uid: &str,
+    surroundings: &Surroundings,
+    parallelism: u32,
+) -> Result<EitherEnumerator<S>> {
+    match surroundings.script::<S::Out>(uid)? {
+        Some(script) => Ok(Either::Scripted(Lanes::of(script.lanes()))),
+        None => source.discover(parallelism).map(Either::Own),
+    }
+}
+
+impl<S: Source> EitherReader<S> {
+    /// The reader of one subtask.
+    pub(crate) fn open(source: &Arc<S>, uid: &str, context: &mut SubtaskContext) -> Result<Self> {
+        Ok(Self(match context.surroundings.script::<S::Out>(uid)? {
+            Some(script) => Either::Scripted(ScriptReader::new(script, context)),
+            None => Either::Own(source.reader(context)?),
+        }))
+    }
+}
+
+impl<A: SplitEnumerator> SplitEnumerator for Either<A, Lanes> {
+    type Split = Either<A::Split, LanePosition>;
+
+    fn next_split(&mut self, reader: u32) -> Result<Option<Self::Split>> {
+        match self {
+            Self::Own(own) => Ok(own.next_split(reader)?.map(Either::Own)),
+            Self::Scripted(lanes) => Ok(lanes.next_split(reader)?.map(Either::Scripted)),
+        }
+    }
+
+    fn total(&self) -> Option<u64> {
+        match self {
+            Self::Own(own) => own.total(),
+            Self::Scripted(_) => None,
+        }
+    }
+}
+
+impl<S: Source> SourceReader for EitherReader<S> {
+    type Out = S::Out;
+    type Split = Either<S::Split, LanePosition>;
+
+    fn add_split(&mut self, split: Self::Split) -> Result<()> {
+        match (&mut self.0, split) {
+            (Either::Own(reader), Either::Own(split)) => reader.add_split(split),
+            (Either::Scripted(reader), Either::Scripted(split)) => reader.add_split(split),
+            _ => Err(crate::error::Error::other("the checkpoint was taken with another input than this")),
+        }
+    }
+
+    #[inline]
+    fn read<E: Emit<S::Out>>(&mut self, limit: usize, out: &mut E) -> Result<ReadStatus> {
+        match &mut self.0 {
+            Either::Own(reader) => reader.read(limit, out),
+            Either::Scripted(reader) => reader.read(limit, out),
+        }
+    }
+
+    fn snapshot(&self) -> Vec<Self::Split> {
+        match &self.0 {
+            Either::Own(reader) => reader.snapshot().into_iter().map(Either::Own).collect(),
+            Either::Scripted(reader) => reader.snapshot().into_iter().map(Either::Scripted).collect(),
+        }
+    }
+}
