@@ -11,6 +11,7 @@ mod map;
 mod partition;
 mod side_output;
 mod sink;
+pub mod window;
 
 pub use chain::{BatchHead, BoxedChain, Chain, ChainEvent, HeadStatus, SourceHead, Step, Then};
 pub use context::{Counter, Counters, CountersView, OperatorState, Restored, SubtaskContext};
