@@ -1,5 +1,6 @@
 //! What operators are, and the events they hear. One operator per file.
 
+pub mod aggregate;
 mod chain;
 mod context;
 mod filter;
