@@ -46,8 +46,8 @@ use crate::model::{Data, Record};
 ///
 /// * Merging gives what adding would: `merge(a, b)` is `a` with the records of `b` added behind its own. Where one
 ///   accumulator's records all come before the other's, in event time or else by arrival, it is `into`.
-/// * What is accumulated does not depend on the order of records with different timestamps. Records without timestamps are
-///   in the order in which they come.
+/// * What is accumulated does not depend on the order of records with different timestamps. Records without timestamps
+///   are in the order in which they come.
 /// * An accumulator that was encoded and decoded goes on as it would have.
 ///
 /// # State

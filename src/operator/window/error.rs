@@ -4,7 +4,7 @@ use millstream_actors::time::Timespan;
 
 /// A window assigner that cannot assign windows, or a record that it can assign none to.
 ///
-/// The messages go on after the name of the operator.
+/// The messages go on behind the name of the operator, which [`Error::user`](crate::error::Error::user) puts before them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WindowError {
@@ -41,4 +41,18 @@ pub enum WindowError {
          `.processing_time()`"
     )]
     NoTimestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn record_without_timestamp_names_the_operator_and_the_fix() {
+        let message = Error::user("fares per minute", WindowError::NoTimestamp).to_string();
+        let expected = "fares per minute: a record has no timestamp, and the windows are of event time: give the stream \
+                        timestamps, or use `.processing_time()`";
+        assert_eq!(message, expected);
+    }
 }

@@ -119,6 +119,18 @@ pub trait Trigger<T>: Clone + Send + 'static {
 }
 
 /// A trigger whose windows may become one. Merging windows accept no other.
+///
+/// ```compile_fail
+/// use millstream::operator::window::trigger::{Delta, MergingTrigger};
+///
+/// fn accepted_by_sessions(_: impl MergingTrigger<f64>) {}
+///
+/// accepted_by_sessions(Delta::of(0.5, |last: &f64, new: &f64| new - last));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "the trigger `{Self}` cannot merge, and windows that merge need one that can",
+    label = "this trigger cannot merge"
+)]
 pub trait MergingTrigger<T>: Trigger<T> {
     /// Adds to `into` what is remembered of a window that has become part of another one.
     fn merge(&mut self, into: &mut Self::State, from: Self::State);
