@@ -65,7 +65,7 @@ pub use runtime::{JobHandle, JobOptions, JobWatch, Ledger};
 /// What a topology is written with.
 pub mod prelude {
     pub use millstream_actors::protocol::RestartPolicy;
-    pub use millstream_actors::time::Timestamp;
+    pub use millstream_actors::time::{Timespan, TimespanUnits, Timestamp};
 
     pub use crate::api::{KeyedStream, Stream, Topology};
     pub use crate::error::{Error, Result};

@@ -67,6 +67,120 @@ pub enum TimeSignal {
     Active,
 }
 
+/// A length of event time in whole milliseconds; a negative one reaches back.
+///
+/// Written with [`TimespanUnits`]: `5.seconds()`. Adding to a [`Timestamp`] stops at the ends of time, and adding to
+/// [`Timestamp::NONE`] gives that again. Where machine time is wanted, a timespan becomes a [`Duration`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct Timespan(i64);
+
+impl Timespan {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+    /// The longest timespan.
+    pub const MAX: Self = Self(i64::MAX);
+
+    /// The timespan of `millis` milliseconds.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// The length in milliseconds.
+    #[must_use]
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whether it is longer than no time at all.
+    #[must_use]
+    pub const fn is_positive(self) -> bool {
+        self.0 > 0
+    }
+}
+
+impl fmt::Display for Timespan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.0)
+    }
+}
+
+impl std::ops::Neg for Timespan {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self(self.0.saturating_neg())
+    }
+}
+
+impl From<Timespan> for Duration {
+    /// The same length in machine time, which knows no negative lengths: they become zero.
+    fn from(timespan: Timespan) -> Self {
+        Self::from_millis(u64::try_from(timespan.0).unwrap_or(0))
+    }
+}
+
+impl std::ops::Add<Timespan> for Timestamp {
+    type Output = Self;
+
+    #[inline]
+    fn add(self, timespan: Timespan) -> Self {
+        if self.is_some() { Self::from_millis(self.0.saturating_add(timespan.0)) } else { self }
+    }
+}
+
+impl std::ops::Sub<Timespan> for Timestamp {
+    type Output = Self;
+
+    #[inline]
+    fn sub(self, timespan: Timespan) -> Self {
+        if self.is_some() { Self::from_millis(self.0.saturating_sub(timespan.0)) } else { self }
+    }
+}
+
+/// Reads whole numbers as timespans: `10.millis()`, `5.seconds()`, `1.minutes()`, `2.hours()`, `1.days()`.
+///
+/// What is longer than [`Timespan::MAX`], 292 million years, becomes that.
+///
+/// # Example
+/// ```
+/// use millstream_actors::time::{Timespan, TimespanUnits};
+///
+/// assert_eq!(5.seconds(), Timespan::from_millis(5_000));
+/// assert_eq!(-8.hours(), -Timespan::from_millis(28_800_000));
+/// assert_eq!(std::time::Duration::from(1.minutes()).as_secs(), 60);
+/// ```
+pub trait TimespanUnits: Into<i64> {
+    /// So many milliseconds.
+    fn millis(self) -> Timespan {
+        Timespan(self.into())
+    }
+
+    /// So many seconds.
+    fn seconds(self) -> Timespan {
+        Timespan(self.into().saturating_mul(1_000))
+    }
+
+    /// So many minutes.
+    fn minutes(self) -> Timespan {
+        Timespan(self.into().saturating_mul(60_000))
+    }
+
+    /// So many hours.
+    fn hours(self) -> Timespan {
+        Timespan(self.into().saturating_mul(3_600_000))
+    }
+
+    /// So many days of 24 hours.
+    fn days(self) -> Timespan {
+        Timespan(self.into().saturating_mul(86_400_000))
+    }
+}
+
+impl TimespanUnits for i32 {}
+impl TimespanUnits for u32 {}
+impl TimespanUnits for i64 {}
+
 /// A point in machine time, as a distance from the start of its clock; it never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Moment(Duration);
@@ -148,5 +262,43 @@ impl Clock for RuntimeClock {
 
     fn started_at(&self) -> Timestamp {
         self.started_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn timespans_read_as_they_are_spoken() {
+        let spans = [10.millis(), 5.seconds(), 1.minutes(), 2.hours(), 1.days(), 3u32.seconds(), 4i64.millis()];
+        assert_eq!(spans.map(Timespan::as_millis), [10, 5_000, 60_000, 7_200_000, 86_400_000, 3_000, 4]);
+        assert_eq!(i64::MAX.days(), Timespan::MAX);
+    }
+
+    #[test]
+    fn negative_timespans_are_no_machine_time() {
+        assert_eq!(Duration::from(1_500.millis()), Duration::from_millis(1_500));
+        assert_eq!(Duration::from(-1.seconds()), Duration::ZERO);
+    }
+
+    #[test]
+    fn sums_stop_at_the_ends_of_time() {
+        assert_eq!(Timestamp::MAX + 1.millis(), Timestamp::MAX);
+        assert_eq!(Timestamp::MIN - 1.millis(), Timestamp::MIN);
+        assert_eq!(Timestamp::MIN + -Timespan::MAX, Timestamp::MIN);
+        assert_eq!(Timestamp::from_millis(5) + 3.millis(), Timestamp::from_millis(8));
+        assert_eq!(Timestamp::from_millis(5) - 8.millis(), Timestamp::from_millis(-3));
+    }
+
+    proptest! {
+        #[test]
+        fn the_absence_of_a_time_stays_absent(millis in any::<i64>()) {
+            prop_assert_eq!(Timestamp::NONE + Timespan(millis), Timestamp::NONE);
+            prop_assert_eq!(Timestamp::NONE - Timespan(millis), Timestamp::NONE);
+            prop_assert!((Timestamp::MIN - Timespan(millis)).is_some());
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What operators are, and the events they hear. One operator per file.
 
+pub mod aggregate;
 mod chain;
 mod context;
 mod filter;
@@ -11,6 +12,7 @@ mod map;
 mod partition;
 mod side_output;
 mod sink;
+pub mod window;
 
 pub use chain::{BatchHead, BoxedChain, Chain, HeadStatus, SourceHead, Step, Then};
 pub use context::{Counter, Counters, CountersView, OperatorState, Restored, SubtaskContext};

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redb::StorageBackend;
 
 use super::BackendFactory;
+use super::image::Image;
 
 /// The disks of one machine: storage in memory by file stem, which can lose what was not synced.
 ///
@@ -44,9 +45,9 @@ struct Machine {
 #[derive(Debug, Default)]
 struct Disk {
     /// What survives a crash in any case.
-    synced: Vec<u8>,
+    synced: Image,
     /// What the process sees.
-    seen: Vec<u8>,
+    seen: Image,
     /// What was done since the last sync.
     unsynced: Vec<Change>,
 }
@@ -117,7 +118,7 @@ impl CrashDisks {
     pub fn digest(&self) -> u64 {
         let machine = self.lock();
         machine.disks.iter().fold(0, |digest, (stem, disk)| {
-            let contents = u64::from(crc32fast::hash(&disk.seen));
+            let contents = u64::from(disk.seen.checksum());
             digest.rotate_left(7) ^ contents ^ u64::from(crc32fast::hash(stem.as_bytes())) << 32
         })
     }
@@ -159,16 +160,11 @@ impl Disk {
 }
 
 /// Makes a change, or the first `limit` bytes of it.
-fn apply(image: &mut Vec<u8>, change: &Change, limit: usize) {
+fn apply(image: &mut Image, change: &Change, limit: usize) {
     match change {
-        Change::Resize(len) => image.resize(*len, 0),
-        Change::Write { offset, bytes } => {
-            let bytes = &bytes[..bytes.len().min(limit)];
-            let end = offset + bytes.len();
-            // A write beyond an end that was itself lost makes the file longer, as a file system does.
-            image.resize(image.len().max(end), 0);
-            image[*offset..end].copy_from_slice(bytes);
-        }
+        Change::Resize(len) => image.resize(*len),
+        // A write beyond an end that was itself lost makes the file longer, as a file system does.
+        Change::Write { offset, bytes } => image.write(*offset, &bytes[..bytes.len().min(limit)]),
     }
 }
 
@@ -230,10 +226,8 @@ impl StorageBackend for Handle {
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         self.with(|disk| {
-            let start = usize::try_from(offset).unwrap_or(usize::MAX);
-            let found = disk.seen.get(start..start.saturating_add(out.len()));
-            out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
-            Ok(())
+            let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+            if disk.seen.read(offset, out) { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
         })
     }
 

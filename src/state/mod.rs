@@ -12,6 +12,7 @@ mod directory;
 mod error;
 mod folding;
 mod generations;
+mod image;
 mod manifest;
 mod opening;
 mod options;
