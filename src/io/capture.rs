@@ -77,11 +77,6 @@ impl Captures {
         let place = outputs.entry(uid.to_owned()).or_insert_with(|| Box::new(Capture::<T>::new()));
         place.downcast_ref::<Capture<T>>().cloned()
     }
-
-    /// The outputs that there are.
-    pub(crate) fn uids(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
-    }
 }
 
 impl<T> Capture<T> {

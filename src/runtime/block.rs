@@ -346,8 +346,12 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
     }
 
     fn query(&mut self, question: &mut dyn Any) -> Result<(), Failure> {
-        let _ = question;
-        Ok(())
+        let Some(question) = question.downcast_mut::<StateQuestion>() else { return Ok(()) };
+        let mut ask = |table: &mut dyn KeyedTable| {
+            if table.name() == question.table { (question.read)(table) } else { Ok(()) }
+        };
+        let outcome = TablesOf(&mut self.chain).visit(&mut ask);
+        self.trust(outcome)
     }
 
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<(), Failure> {
@@ -445,6 +449,14 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
     fn add_split(&mut self, split: Rows) -> Result<(), Failure> {
         self.control(Control::Split(Some(split)))
     }
+}
+
+/// A question to the task of a block: what a table of its keyed state holds.
+pub(crate) struct StateQuestion {
+    /// The name of the table.
+    pub(crate) table: String,
+    /// Reads the table, if the block has it.
+    pub(crate) read: Box<dyn FnMut(&mut dyn KeyedTable) -> Result<(), StateError>>,
 }
 
 /// What the options of a job decide about one source.

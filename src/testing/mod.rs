@@ -12,6 +12,7 @@
 //! `docs/testing.md` is the guide, with the catalogue of crash points.
 
 mod difference;
+mod driver;
 mod explore;
 mod fault;
 mod random_faults;
@@ -22,6 +23,7 @@ mod world;
 
 pub use crate::io::{Fate, Line, Script, Written};
 pub use difference::Mismatch;
+pub use driver::{DriverSnapshot, ManualClock, TopologyDriver};
 pub use explore::{Counterexample, Exploration};
 pub use fault::{Fault, Target};
 pub use run::Run;

@@ -93,7 +93,7 @@ impl<T: Data + Clone + Sync> AnyScript for Script<T> {
 const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What clocks on the wall show at the beginning of a run: the first of January 2000.
-const STARTED_AT: i64 = 946_684_800_000;
+pub(super) const STARTED_AT: i64 = 946_684_800_000;
 
 impl Simulation {
     /// A run of `topology` in which every choice follows from `seed`.
