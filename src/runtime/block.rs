@@ -456,8 +456,11 @@ pub(crate) struct StateQuestion {
     /// The name of the table.
     pub(crate) table: String,
     /// Reads the table, if the block has it.
-    pub(crate) read: Box<dyn FnMut(&mut dyn KeyedTable) -> Result<(), StateError>>,
+    pub(crate) read: ReadTable,
 }
+
+/// Reads a table whose types it knows.
+pub(crate) type ReadTable = Box<dyn FnMut(&mut dyn KeyedTable) -> Result<(), StateError>>;
 
 /// What the options of a job decide about one source.
 #[derive(Clone)]

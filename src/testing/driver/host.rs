@@ -4,14 +4,6 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::actors::channel::Outputs;
-use crate::actors::error::{Failure, FailureKind};
-use crate::actors::ids::{CheckpointId, SubtaskId};
-use crate::actors::packet::{Item, Packet, Signal};
-use crate::actors::protocol::{ValveEvent, WatermarkValve};
-use crate::actors::task::{Emission, Enumeration, SubtaskSnapshot, Task, TaskEvent, Then, Wake};
-use crate::actors::time::{TimeSignal, Timestamp};
-
 /// Elements on their way to one subtask.
 pub(super) type Mailbox = Arc<Mutex<VecDeque<Packet>>>;
 
@@ -176,3 +168,10 @@ impl Host {
         self.task.query(question)
     }
 }
+use millstream_actors::channel::Outputs;
+use millstream_actors::error::{Failure, FailureKind};
+use millstream_actors::ids::{CheckpointId, SubtaskId};
+use millstream_actors::packet::{Item, Packet, Signal};
+use millstream_actors::protocol::{ValveEvent, WatermarkValve};
+use millstream_actors::task::{Emission, Enumeration, SubtaskSnapshot, Task, TaskEvent, Then, Wake};
+use millstream_actors::time::{TimeSignal, Timestamp};
