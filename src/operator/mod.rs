@@ -1,6 +1,7 @@
 //! What operators are, and the events they hear. One operator per file.
 
 pub mod aggregate;
+mod async_map;
 mod chain;
 mod context;
 mod filter;
@@ -14,6 +15,7 @@ mod side_output;
 mod sink;
 pub mod window;
 
+pub use async_map::{AsyncMap, AsyncMapOperator, Retries};
 pub use chain::{BatchHead, BoxedChain, Chain, HeadStatus, SourceHead, Step, Then};
 pub use context::{Counter, Counters, CountersView, OperatorState, Restored, SubtaskContext};
 pub use filter::{Filter, TryFilter};
@@ -27,6 +29,7 @@ pub use side_output::{SideEmitter, SideId, SideOutput};
 pub use sink::SinkOperator;
 
 use millstream_actors::ids::CheckpointId;
+pub use millstream_actors::task::{Emission, Wake};
 use millstream_actors::time::{TimeSignal, Timestamp};
 
 use crate::error::Result;
@@ -137,8 +140,8 @@ pub enum Event {
         /// About how many records are wanted.
         at_most: usize,
     },
-    /// The input has ended: whatever is still held back must be emitted now, all of it. The watermark that says that
-    /// event time is over has passed before.
+    /// The input has ended: whatever is still held back must be emitted. The watermark that says that event time is over
+    /// has passed before. What takes long may go on at [`Event::Resume`], or when the operator is woken.
     End,
 }
 
@@ -169,8 +172,8 @@ pub enum Control<'a> {
     },
     /// Asks for the earliest processing time that somebody waits for: it is to be lowered to the operator's own.
     Due(&'a mut Option<Timestamp>),
-    /// Asks whether somebody has more to emit for a signal that came before: to be set if so.
-    Unfinished(&'a mut bool),
+    /// Asks whether somebody has more to emit for what it heard before: to be raised if so.
+    Unfinished(&'a mut Emission),
     /// Asks for how many more records there is room inside: to be lowered to the operator's own.
     Room(&'a mut usize),
     /// The inputs are empty for now, or a barrier is about to pass: nothing visible may be kept back in buffers.

@@ -161,7 +161,7 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
             router,
             sides,
             watermark: Timestamp::NONE,
-            unfinished: false,
+            emission: Emission::Complete,
             waits_for_processing_time: context.waits_for_processing_time,
             may_be_full: context.may_be_full,
             counters: context.counters,
@@ -201,7 +201,7 @@ struct BlockTask<C, R> {
     /// The last watermark that was sent.
     watermark: Timestamp,
     /// Whether an operator has more to emit before it hears anything else.
-    unfinished: bool,
+    emission: Emission,
     waits_for_processing_time: bool,
     may_be_full: bool,
     counters: Counters,
@@ -271,10 +271,10 @@ impl<C: Chain, R: Router<C::Out>> BlockTask<C, R> {
 
     /// Asks the operators whether one of them has more to emit.
     fn ask_whether_unfinished(&mut self) -> Result<Emission, Failure> {
-        let mut unfinished = false;
-        self.control(Control::Unfinished(&mut unfinished))?;
-        self.unfinished = unfinished;
-        Ok(if unfinished { Emission::Unfinished } else { Emission::Complete })
+        let mut emission = Emission::Complete;
+        self.control(Control::Unfinished(&mut emission))?;
+        self.emission = emission;
+        Ok(emission)
     }
 
     /// How many records may be taken.
@@ -298,10 +298,11 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
         if limit == 0 {
             return Ok(Progress { records: 0, then: Then::Blocked });
         }
-        if self.unfinished {
+        if self.emission != Emission::Complete {
             self.with_end(outputs, |chain, end| chain.on_event(Event::Resume { at_most: limit }, end))?;
             let then = match self.ask_whether_unfinished()? {
                 Emission::Unfinished => Then::Unfinished,
+                Emission::Waiting => Then::Waiting,
                 Emission::Complete => Then::More,
             };
             return Ok(Progress { records: 0, then });
@@ -330,7 +331,7 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
             TaskEvent::Flush => {
                 self.control(Control::Flush)?;
                 self.with_end(outputs, |_, end| end.flush())?;
-                return Ok(Emission::Complete);
+                return Ok(self.emission);
             }
         }
         self.ask_whether_unfinished()

@@ -229,6 +229,7 @@ impl TopologyDriver {
     /// As [`TopologyDriver::push`].
     pub fn advance(&mut self, distance: Duration) -> Result<()> {
         let goal = self.clock.now() + distance;
+        self.settle()?;
         loop {
             let next = self.hosts.iter_mut().filter_map(Host::due).min();
             let now = self.clock.processing_time();
