@@ -8,6 +8,7 @@ mod changelog;
 mod commit;
 mod crash;
 mod database;
+mod deadlines;
 mod directory;
 mod drain;
 mod error;
@@ -39,7 +40,7 @@ pub use namespaces::Namespace;
 pub use options::{BackendFactory, StateOptions};
 pub use store::{Pressure, Store};
 pub use table::Table;
-pub use tables::WindowTable;
+pub use tables::{Timers, WindowTable};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

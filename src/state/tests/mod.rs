@@ -13,6 +13,7 @@ mod corruption;
 mod crash;
 mod memory;
 mod model;
+mod timers;
 mod windows;
 
 fn in_memory(disks: &CrashDisks) -> StateOptions {
