@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod maps;
 mod plain;
 mod timers;
 mod windows;
@@ -269,5 +270,9 @@ proptest! {
     #[test]
     fn timers_hold_what_a_sorted_set_holds(steps in steps::<timers::Alarms>(), memory in memory_bytes()) {
         check::<timers::Alarms>(&steps, memory);
+    }
+    #[test]
+    fn map_table_holds_what_a_map_of_keys_and_names_holds(steps in steps::<maps::Maps>(), memory in memory_bytes()) {
+        check::<maps::Maps>(&steps, memory);
     }
 }
