@@ -15,10 +15,10 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("operator", &["model", "state", "io"], &["ids", "packet", "sabotage", "task", "time"]),
     ("io", &["model", "operator"], &["ids", "time"]),
     // The patterns of edges are the blueprint's.
-    ("plan", &["model", "operator", "io"], &["blueprint"]),
+    ("plan", &["model", "operator", "io"], &["blueprint", "time"]),
     ("runtime", &["model", "state", "operator", "io", "plan"], ANY),
     // Factories of tasks are kept until the plan is known.
-    ("api", &["model", "operator", "io", "plan", "runtime"], &["ids", "task"]),
+    ("api", &["model", "operator", "io", "plan", "runtime"], &["ids", "task", "time"]),
     ("ops", &["api", "runtime"], &["observe"]),
     ("testing", &["model", "state", "operator", "io", "plan", "runtime", "api", "ops"], ANY),
 ];

@@ -1,11 +1,13 @@
 //! The typed builder that users write against.
 
+mod connected_streams;
 mod exchange;
 mod keyed_stream;
 mod sinks;
 mod stream;
 mod topology;
 
+pub use connected_streams::{ConnectedStreams, IntervalJoined};
 pub use keyed_stream::KeyedStream;
 pub use stream::Stream;
 pub use topology::Topology;

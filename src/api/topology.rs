@@ -41,6 +41,8 @@ pub(crate) struct Draft {
     max_parallelism: Option<u32>,
     shapes: Vec<BlockShape>,
     blocks: Vec<BlockMakers>,
+    /// What is wrong with the options of operators.
+    mistakes: Vec<PlanError>,
 }
 
 /// Makes the task factory of a block, once its plan is known.
@@ -67,7 +69,13 @@ impl Topology {
     /// An empty topology. Its name appears in plans, logs and errors.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        let draft = Draft { name: name.to_owned(), max_parallelism: None, shapes: Vec::new(), blocks: Vec::new() };
+        let draft = Draft {
+            name: name.to_owned(),
+            max_parallelism: None,
+            shapes: Vec::new(),
+            blocks: Vec::new(),
+            mistakes: Vec::new(),
+        };
         Self { draft: Arc::new(Mutex::new(draft)) }
     }
 
@@ -137,6 +145,9 @@ impl Topology {
     /// The first mistake that is found; see [`PlanError`].
     pub fn plan_with(&self, parallelism: u32) -> Result<Plan, PlanError> {
         let draft = self.draft();
+        if let Some(mistake) = draft.mistakes.first() {
+            return Err(mistake.clone());
+        }
         resolve(&draft.name, &draft.shapes, parallelism, draft.max_parallelism)
     }
 
@@ -201,6 +212,19 @@ impl Draft {
     /// Notes down that an operator of a block keeps keyed state under `uid`.
     pub(crate) fn keeps_state(&mut self, block: usize, uid: &str) {
         self.blocks[block].keyed.get_or_insert_with(|| uid.to_owned());
+    }
+
+    /// Notes down a mistake that only the operator's own options show.
+    pub(crate) fn mistake(&mut self, mistake: PlanError) {
+        self.mistakes.push(mistake);
+    }
+
+    /// Notes down that an operator of a block fills a side output.
+    pub(crate) fn fills(&mut self, block: usize, side: SideId) {
+        let fills = &mut self.shapes[block].fills;
+        if !fills.contains(&side) {
+            fills.push(side);
+        }
     }
 
     pub(crate) fn set_parallelism(&mut self, block: usize, parallelism: u32) {
