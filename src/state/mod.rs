@@ -5,6 +5,7 @@
 
 mod base;
 mod changelog;
+mod chunks;
 mod commit;
 mod crash;
 mod database;
@@ -32,6 +33,7 @@ mod tables;
 mod tests;
 mod work;
 
+pub use chunks::Elements;
 pub use commit::{FoldJob, Folded, PersistJob, Persisted};
 pub use crash::CrashDisks;
 pub use directory::StateDir;
@@ -42,7 +44,7 @@ pub use namespaces::Namespace;
 pub use options::{BackendFactory, StateOptions};
 pub use store::{Pressure, Store};
 pub use table::Table;
-pub use tables::{MapTable, Timers, WindowTable};
+pub use tables::{ListTable, MapTable, Timers, WindowListTable, WindowTable};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

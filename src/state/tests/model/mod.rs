@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod lists;
 mod maps;
 mod plain;
 mod timers;
@@ -274,5 +275,14 @@ proptest! {
     #[test]
     fn map_table_holds_what_a_map_of_keys_and_names_holds(steps in steps::<maps::Maps>(), memory in memory_bytes()) {
         check::<maps::Maps>(&steps, memory);
+    }
+    #[test]
+    fn list_table_holds_what_vectors_hold(steps in steps::<lists::Lists>(), memory in memory_bytes()) {
+        check::<lists::Lists>(&steps, memory);
+    }
+
+    #[test]
+    fn window_list_table_holds_what_vectors_hold(steps in steps::<lists::WindowLists>(), memory in memory_bytes()) {
+        check::<lists::WindowLists>(&steps, memory);
     }
 }
