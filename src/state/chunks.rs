@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::order::Unordered;
 use super::row_key::{Probe, RowKey, Tint};
+use super::sweep::Hand;
 use super::{KeyedTable, StateError, Store, Table, VisitTables};
 use crate::model::KeyHash;
 
@@ -141,6 +142,19 @@ impl<R: RowKey, T: Serialize + DeserializeOwned + Send + 'static> Lists<R, T> {
         self.extend(hash, list, elements)
     }
 
+    /// Looks at some more rows, and gives the lists of those all of whose elements are over.
+    pub(super) fn sweep(
+        &mut self,
+        heads: &mut Hand,
+        chunks: &mut Hand,
+        is_over: impl Fn(&T) -> bool,
+    ) -> Result<Vec<(KeyHash, R)>, StateError> {
+        let mut over = self.heads.sweep(heads, |head| head.tail.iter().all(&is_over))?;
+        let chunks = self.chunks.0.sweep(chunks, |elements| elements.iter().all(&is_over))?;
+        over.extend(chunks.into_iter().map(|(hash, key)| (Chunks::<R, T>::hash(hash, key.chunk), key.list)));
+        Ok(over)
+    }
+
     pub(super) fn clear(&mut self, hash: KeyHash, list: impl Probe<R>) -> Result<(), StateError> {
         let Some(head) = self.heads.remove(hash, list)? else { return Ok(()) };
         (0..head.chunks)
@@ -149,6 +163,7 @@ impl<R: RowKey, T: Serialize + DeserializeOwned + Send + 'static> Lists<R, T> {
 }
 
 impl<R: RowKey, T: Serialize + DeserializeOwned + Send + 'static> Chunks<R, T> {
+    /// The hash of a chunk from that of its list, and the other way round.
     fn hash(hash: KeyHash, chunk: u32) -> KeyHash {
         Tint::of(&chunk).mix(hash)
     }

@@ -27,6 +27,7 @@ mod row_key;
 mod rows;
 mod store;
 mod stored;
+mod sweep;
 mod table;
 mod tables;
 #[cfg(test)]
@@ -44,7 +45,10 @@ pub use namespaces::Namespace;
 pub use options::{BackendFactory, StateOptions};
 pub use store::{Pressure, Store};
 pub use table::Table;
-pub use tables::{ListTable, MapTable, Timers, WindowListTable, WindowTable};
+pub use tables::{
+    ListTable, MapTable, Timers, Ttl, TtlListTable, TtlMapTable, TtlTable, TtlUpdate, TtlVisibility, WindowListTable,
+    WindowTable,
+};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

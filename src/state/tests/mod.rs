@@ -16,6 +16,7 @@ mod maps;
 mod memory;
 mod model;
 mod timers;
+mod ttl;
 mod windows;
 
 fn in_memory(disks: &CrashDisks) -> StateOptions {

@@ -91,7 +91,7 @@ impl Kind for Lists {
         }
     }
 
-    fn compare(&mut self, rows: &Rows) {
+    fn compare(&mut self, rows: &mut Rows) {
         for key in 0..KEYS {
             self.perform(&Use::Read(key), &mut rows.clone());
         }
@@ -177,7 +177,7 @@ impl Kind for WindowLists {
         }
     }
 
-    fn compare(&mut self, rows: &WindowRows) {
+    fn compare(&mut self, rows: &mut WindowRows) {
         for window in WINDOWS {
             self.show(window, rows);
         }
