@@ -63,3 +63,30 @@ fn list_that_has_lost_a_chunk_is_refused() {
     let Err(StateError::Corrupt { table, key_group: Some(_), detail, .. }) = &found else { panic!("{found:?}") };
     assert_eq!((table.as_str(), detail.as_str()), ("visits/chunks", "chunk 1 of the 3 of a list is missing"));
 }
+
+#[test]
+fn list_that_was_cleared_leaves_nothing_on_disk() {
+    let disks = CrashDisks::default();
+    let directory = tempfile::tempdir().unwrap();
+    let state = StateDir::open(directory.path(), without_memory(&disks)).unwrap();
+    let mut first = store(&state, 1, None);
+    let mut visits = Visits::open(&mut first, "visits").unwrap();
+    push(&mut visits, 0..100);
+    settle(&mut first, &mut visits, 1);
+    let mut second = store(&state, 2, Some(1));
+    let mut visits = Visits::open(&mut second, "visits").unwrap();
+    visits.clear(hash_key(&KEY), &KEY).unwrap();
+    settle(&mut second, &mut visits, 2);
+    // The rows of both tables are there to be seen as rows of plain ones.
+    let mut third = store(&state, 3, Some(2));
+    let mut heads: Table<u64, (u32, Vec<u64>)> = third.table("visits").unwrap();
+    let mut chunks: Table<(u64, u32), Vec<u64>> = third.table("visits/chunks").unwrap();
+    let mut rows = 0;
+    let count = |rows: &mut u64| {
+        *rows += 1;
+        Ok(())
+    };
+    heads.scan(|_, _| count(&mut rows)).unwrap();
+    chunks.scan(|_, _| count(&mut rows)).unwrap();
+    assert_eq!(rows, 0);
+}
