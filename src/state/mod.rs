@@ -8,8 +8,10 @@ mod changelog;
 mod commit;
 mod crash;
 mod database;
+mod deadlines;
 mod directory;
 mod drain;
+mod entries;
 mod error;
 mod folding;
 mod generations;
@@ -34,13 +36,14 @@ mod work;
 pub use commit::{FoldJob, Folded, PersistJob, Persisted};
 pub use crash::CrashDisks;
 pub use directory::StateDir;
+pub use entries::EntryName;
 pub use error::StateError;
 pub use manifest::ManifestDb;
 pub use namespaces::Namespace;
 pub use options::{BackendFactory, StateOptions};
 pub use store::{Pressure, Store};
 pub use table::Table;
-pub use tables::WindowTable;
+pub use tables::{MapTable, Timers, WindowTable};
 
 use std::any::Any;
 

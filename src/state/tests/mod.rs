@@ -11,8 +11,10 @@ use crate::model::{KeyGroup, KeyGroupRange, MaxParallelism, hash_key};
 
 mod corruption;
 mod crash;
+mod maps;
 mod memory;
 mod model;
+mod timers;
 mod windows;
 
 fn in_memory(disks: &CrashDisks) -> StateOptions {

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod maps;
 mod plain;
+mod timers;
 mod windows;
 
 /// A kind of table, with what it is used for in these tests.
@@ -264,5 +266,13 @@ proptest! {
     #[test]
     fn window_table_holds_what_a_map_of_windows_and_keys_holds(steps in steps::<windows::Windows>(), memory in memory_bytes()) {
         check::<windows::Windows>(&steps, memory);
+    }
+    #[test]
+    fn timers_hold_what_a_sorted_set_holds(steps in steps::<timers::Alarms>(), memory in memory_bytes()) {
+        check::<timers::Alarms>(&steps, memory);
+    }
+    #[test]
+    fn map_table_holds_what_a_map_of_keys_and_names_holds(steps in steps::<maps::Maps>(), memory in memory_bytes()) {
+        check::<maps::Maps>(&steps, memory);
     }
 }
