@@ -93,6 +93,12 @@ impl<C: Chain> Stream<C> {
         self.next_block(0, Some(Exchange::Broadcast))
     }
 
+    /// Sends everything to one subtask, as the records of one key.
+    pub(super) fn together(self) -> Stream<BatchHead<Keyed<(), C::Out>>> {
+        let keyed = self.then("all", None, |_| Ok(KeyBy::new(|_: &C::Out| ())));
+        keyed.exchange::<Keyed<(), C::Out>, _>(Exchange::Global, |_, _| First)
+    }
+
     /// Gives `N` streams of the same records.
     ///
     /// # Example

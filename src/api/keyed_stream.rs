@@ -18,7 +18,7 @@ use crate::operator::{BatchHead, Chain, Fold, Reduce};
 /// One row per key, kept until the job ends. A checkpoint writes the rows that changed since the one before.
 #[must_use = "a stream does nothing before it ends in a sink"]
 pub struct KeyedStream<K, T> {
-    stream: Stream<BatchHead<Keyed<K, T>>>,
+    pub(super) stream: Stream<BatchHead<Keyed<K, T>>>,
 }
 
 impl<K: Key, T: Data> KeyedStream<K, T> {

@@ -41,6 +41,8 @@ pub(crate) struct Draft {
     max_parallelism: Option<u32>,
     shapes: Vec<BlockShape>,
     blocks: Vec<BlockMakers>,
+    /// What was found to be wrong while it was built.
+    mistakes: Vec<PlanError>,
 }
 
 /// Makes the task factory of a block, once its plan is known.
@@ -67,7 +69,8 @@ impl Topology {
     /// An empty topology. Its name appears in plans, logs and errors.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        let draft = Draft { name: name.to_owned(), max_parallelism: None, shapes: Vec::new(), blocks: Vec::new() };
+        let (shapes, blocks, mistakes) = (Vec::new(), Vec::new(), Vec::new());
+        let draft = Draft { name: name.to_owned(), max_parallelism: None, shapes, blocks, mistakes };
         Self { draft: Arc::new(Mutex::new(draft)) }
     }
 
@@ -137,6 +140,9 @@ impl Topology {
     /// The first mistake that is found; see [`PlanError`].
     pub fn plan_with(&self, parallelism: u32) -> Result<Plan, PlanError> {
         let draft = self.draft();
+        if let Some(mistake) = draft.mistakes.first() {
+            return Err(mistake.clone());
+        }
         resolve(&draft.name, &draft.shapes, parallelism, draft.max_parallelism)
     }
 
@@ -201,6 +207,22 @@ impl Draft {
     /// Notes down that an operator of a block keeps keyed state under `uid`.
     pub(crate) fn keeps_state(&mut self, block: usize, uid: &str) {
         self.blocks[block].keyed.get_or_insert_with(|| uid.to_owned());
+    }
+
+    /// Notes down a mistake, for the plan to tell.
+    pub(crate) fn mistake(&mut self, mistake: PlanError) {
+        self.mistakes.push(mistake);
+    }
+
+    /// Notes down that an operator of a block fills `side`.
+    pub(crate) fn fills(&mut self, block: usize, side: SideId) {
+        self.shapes[block].fills.push(side);
+    }
+
+    /// Notes down that the operator `uid` of a block works on all records together.
+    pub(crate) fn meets_in(&mut self, block: usize, uid: &str) {
+        self.shapes[block].parallelism = Some(1);
+        self.shapes[block].meets_in = Some(uid.to_owned());
     }
 
     pub(crate) fn set_parallelism(&mut self, block: usize, parallelism: u32) {
