@@ -210,8 +210,7 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, R, V: Evicts<T>> WindowedStream<Z
 }
 
 /// The operator behind windows.
-pub(super) type Windows<Z, T, A, R, C> =
-    Then<BatchHead<Keyed<<Z as Keying>::Key, T>>, WindowOperator<Z, T, A, R, C>>;
+pub(super) type Windows<Z, T, A, R, C> = Then<BatchHead<Keyed<<Z as Keying>::Key, T>>, WindowOperator<Z, T, A, R, C>>;
 
 impl<Z, T, A, R, V> WindowedStream<Z, T, A, R, V>
 where

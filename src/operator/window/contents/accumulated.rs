@@ -44,12 +44,7 @@ impl<Z: Keying, T: 'static, G: Aggregate<T>, P: Finish<Z, G::Out>> Contents<Z, T
     }
 
     #[inline]
-    fn fire<E: Emit<P::Out>>(
-        &mut self,
-        firing: &Firing<'_, Z::Key>,
-        held: &G::Accumulator,
-        out: &mut E,
-    ) -> Result<()> {
+    fn fire<E: Emit<P::Out>>(&mut self, firing: &Firing<'_, Z::Key>, held: &G::Accumulator, out: &mut E) -> Result<()> {
         let result = self.aggregate.result(held)?;
         self.finish.finish(firing, result, out)
     }

@@ -153,12 +153,7 @@ where
     }
 
     /// A window whose records have all been taken out has nothing to say.
-    fn fire<E: Emit<P::Out>>(
-        &mut self,
-        firing: &Firing<'_, Z::Key>,
-        held: &Vec<Record<T>>,
-        out: &mut E,
-    ) -> Result<()> {
+    fn fire<E: Emit<P::Out>>(&mut self, firing: &Firing<'_, Z::Key>, held: &Vec<Record<T>>, out: &mut E) -> Result<()> {
         if held.is_empty() { Ok(()) } else { self.finish.finish(firing, held, out) }
     }
 

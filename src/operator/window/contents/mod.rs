@@ -54,12 +54,7 @@ pub(crate) trait Contents<Z: Keying, T>: Sized + Send + 'static {
     fn merge(&mut self, into: &mut Self::Held, from: &Self::Held) -> Result<()>;
 
     /// Emits what the window makes of what is kept of a key.
-    fn fire<E: Emit<Self::Out>>(
-        &mut self,
-        firing: &Firing<'_, Z::Key>,
-        held: &Self::Held,
-        out: &mut E,
-    ) -> Result<()>;
+    fn fire<E: Emit<Self::Out>>(&mut self, firing: &Firing<'_, Z::Key>, held: &Self::Held, out: &mut E) -> Result<()>;
 
     /// Takes out what must not be seen by the window's function.
     fn evict_before(&mut self, held: &mut Self::Held, eviction: &Eviction) {

@@ -78,9 +78,7 @@ where
             None => &mut no_key_state,
         };
         let window_state = match &mut self.window_states {
-            Some(table) => {
-                table.get_or_insert_with(firing.window, firing.hash, firing.key, F::WindowState::default)?
-            }
+            Some(table) => table.get_or_insert_with(firing.window, firing.hash, firing.key, F::WindowState::default)?,
             None => &mut no_window_state,
         };
         let mut context = WindowContext { window: firing.window, time: firing.time, key_state, window_state };

@@ -83,7 +83,11 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Aligned<Z, T, 
         if job.takes {
             return self.rows.take(window, at_most, |hash, key, held| {
                 *budget = budget.saturating_sub(1);
-                if job.fires { contents.fire(&Firing { hash, key, window, time }, &held, out) } else { Ok::<_, Error>(()) }
+                if job.fires {
+                    contents.fire(&Firing { hash, key, window, time }, &held, out)
+                } else {
+                    Ok::<_, Error>(())
+                }
             });
         }
         self.rows.show(window, at_most, |hash, key, held| {
@@ -129,9 +133,7 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
             }
         }
         match last {
-            Some(window) => {
-                self.put(window, (hash, key), |contents, held| contents.add_last(held, record), time, out)
-            }
+            Some(window) => self.put(window, (hash, key), |contents, held| contents.add_last(held, record), time, out),
             None => {
                 self.late.turn_away(record, self.rule, time.watermark());
                 Ok(())

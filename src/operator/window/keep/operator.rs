@@ -54,6 +54,7 @@ pub(crate) struct WindowOperator<Z: Keying, T, A, R: Trigger<T>, C: Contents<Z, 
 }
 
 /// The way in which windows are kept.
+#[expect(clippy::large_enum_variant, reason = "there is one per operator, and records go through it")]
 enum Kept<Z: Keying, T, A, R: Trigger<T>, C: Contents<Z, T>> {
     Aligned(Aligned<Z, T, A, C>),
     Shared(Shared<Z, T, A, C>),

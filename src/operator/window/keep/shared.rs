@@ -178,7 +178,8 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
         }
         let fires = self.active.first()?.map(TimeWindow::max_timestamp);
         let pane_is_over = self.rows.first()?.and_then(|pane| self.panes.windows_of(pane).next());
-        let is_over = pane_is_over.into_iter().chain(self.contents.first_remembered()?).map(|window| self.rule.over_at(window));
+        let is_over =
+            pane_is_over.into_iter().chain(self.contents.first_remembered()?).map(|window| self.rule.over_at(window));
         Ok(is_over.chain(fires).min())
     }
 

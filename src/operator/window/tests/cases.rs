@@ -71,9 +71,7 @@ impl<A: WindowAssigner<i64>, R: TriggerFor<A::Kind, i64>> Windows<A, R> {
     }
 
     /// A case over windows that sum.
-    pub(super) fn summing(
-        &self,
-    ) -> Case<impl Operator<In = Keyed<String, i64>, Out = (String, i64)> + use<A, R>> {
+    pub(super) fn summing(&self) -> Case<impl Operator<In = Keyed<String, i64>, Out = (String, i64)> + use<A, R>> {
         self.keeping(|| Accumulated::new(Sum::of(|value: &i64| *value), Pair::new()))
     }
 
