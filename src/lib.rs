@@ -56,7 +56,7 @@ mod api;
 mod doctests;
 mod runtime;
 
-pub use api::{KeyedStream, Stream, Topology, WindowedStream};
+pub use api::{ConnectedStreams, IntervalJoined, KeyedStream, Stream, Topology, WindowedStream};
 pub use error::{Error, Result};
 pub use millstream_actors as actors;
 pub use ops::main;
@@ -77,7 +77,7 @@ pub mod prelude {
         ApproximateDistinct, Average, Count, DistinctCount, First, Last, Max, MaxBy, Min, MinBy, Percentiles, Sum, TopN,
     };
     pub use crate::operator::window::{Global, Session, Sliding, Tumbling, evictor, trigger};
-    pub use crate::operator::{Chain, SideOutput};
+    pub use crate::operator::{AsyncMap, Chain, SideOutput};
     pub use crate::plan::{Plan, PlanError};
     pub use crate::runtime::{JobHandle, JobOptions, JobWatch, Ledger};
 }

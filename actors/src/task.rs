@@ -8,14 +8,14 @@ use std::time::Duration;
 use crate::channel::Outputs;
 use crate::environment::Environment;
 use crate::error::Failure;
-use crate::ids::{Attempt, CheckpointId, SubtaskId};
+use crate::ids::{Attempt, ChannelId, CheckpointId, SubtaskId};
 use crate::packet::Rows;
 use crate::time::{Moment, TimeSignal, Timestamp};
 
 /// The work of one subtask, as its actor drives it. No call blocks, but for the jobs it hands out.
 pub trait Task: Send {
-    /// Takes the rows of one batch in hand. The batch before it has been processed to its end.
-    fn load(&mut self, rows: Rows);
+    /// Takes the rows of one batch, from `channel`, in hand. The batch before it has been processed to its end.
+    fn load(&mut self, channel: ChannelId, rows: Rows);
 
     /// Works on the batch in hand, or reads, if the task is a source: at most `budget` records, and no more than
     /// `outputs` has room for.
@@ -109,6 +109,8 @@ pub enum Then {
     BatchDone,
     /// An event before it has not emitted everything yet: the task is to be run again before anything else.
     Unfinished,
+    /// The same, but only something that wakes the task lets it go on.
+    Waiting,
     /// The budget is used up; there may be more to do.
     More,
     /// An output has no room.
@@ -134,12 +136,14 @@ pub enum TaskEvent {
     Flush,
 }
 
-/// Whether an event has emitted everything that it had to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether everything has been emitted that had to be for the events so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[must_use]
 pub enum Emission {
     /// It has.
     Complete,
+    /// It has not, and only something that wakes the task lets it go on.
+    Waiting,
     /// It has not: the task is to be run before anything else.
     Unfinished,
 }

@@ -39,11 +39,15 @@ impl<C: Chain> Stream<C> {
     {
         let key_of = Prototype::new(key_of);
         let keyed = self.then("key_by", None, move |_| Ok(KeyBy::new(key_of.instance())));
-        KeyedStream::new(keyed.exchange::<Keyed<K, C::Out>, _>(Exchange::KeyGroup, |deploy, index| {
-            let sender = SubtaskId { block: deploy.block, index };
-            ByKeyGroup::among(deploy.receivers[0].parallelism, deploy.max_parallelism)
-                .seen_by(deploy.surroundings.witness.clone(), sender)
-        }))
+        keyed.end_block(
+            1,
+            single_edge(|deploy: &BlockDeploy, index| {
+                let sender = SubtaskId { block: deploy.block, index };
+                ByKeyGroup::among(deploy.receivers[0].parallelism, deploy.max_parallelism)
+                    .seen_by(deploy.surroundings.witness.clone(), sender)
+            }),
+        );
+        KeyedStream::new(keyed.topology, keyed.block)
     }
 
     /// Sends each record to the subtask of the same index. Both blocks must have the same parallelism.

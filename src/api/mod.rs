@@ -1,5 +1,6 @@
 //! The typed builder that users write against.
 
+mod connected_streams;
 mod exchange;
 mod keyed_stream;
 mod sinks;
@@ -8,6 +9,7 @@ mod topology;
 mod window_results;
 mod windowed_stream;
 
+pub use connected_streams::{ConnectedStreams, IntervalJoined};
 pub use keyed_stream::KeyedStream;
 pub use stream::Stream;
 pub use topology::Topology;

@@ -2,11 +2,15 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::topology::{BlockMakers, Topology};
 use crate::error::{BoxError, Result};
 use crate::model::Data;
 use crate::operator::{
-    BoxedChain, Chain, Filter, FlatMap, Inspect, Map, SubtaskContext, Then, TryFilter, TryFlatMap, TryInspect, TryMap,
+    AsyncMap, AsyncMapOperator, BoxedChain, Chain, Filter, FlatMap, Inspect, Map, SideOutput, SubtaskContext, Then,
+    TryFilter, TryFlatMap, TryInspect, TryMap,
 };
 use crate::plan::BlockShape;
 use crate::runtime::OpenChain;
@@ -62,6 +66,13 @@ impl<C: Chain> Stream<C> {
     /// Sets how many subtasks the present block has. The whole block runs with the last number that is set on it.
     pub fn parallelism(self, subtasks: u32) -> Self {
         self.topology.draft().set_parallelism(self.block, subtasks);
+        self
+    }
+
+    /// Says that an operator of the present block emits into `side`, so that the topology can have a stream of it.
+    /// Operators that take side outputs as options say so themselves.
+    pub fn fills<S: Data>(self, side: &SideOutput<S>) -> Self {
+        self.topology.draft().fills(self.block, side.id());
         self
     }
 
@@ -170,6 +181,91 @@ impl<C: Chain> Stream<C> {
     {
         let function = Prototype::new(function);
         self.then("try_inspect", None, move |_| Ok(TryInspect::new(function.instance())))
+    }
+
+    /// Calls an asynchronous function for each record, a hundred at a time, and emits the results in the order of the
+    /// records. [`Stream::map_async_with`] has the choices.
+    ///
+    /// # Example
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let topology = Topology::new("doc");
+    /// async fn population(city: &'static str) -> Result<u64, std::io::Error> {
+    ///     Ok(city.len() as u64 * 100_000) // a call to some service
+    /// }
+    ///
+    /// let populations = topology
+    ///     .source("cities", Collection::of(["Ulm", "Bonn"]))
+    ///     .map_async("population", population)
+    ///     .collect("populations");
+    /// # topology.start(JobOptions::new().parallelism(1))?.wait()?;
+    /// assert_eq!(populations.take(), [300_000, 400_000]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    pub fn map_async<U, X, F, R>(self, uid: &str, function: F) -> Stream<impl Chain<Out = U> + use<U, X, F, R, C>>
+    where
+        C::Out: Clone + Serialize + DeserializeOwned,
+        U: Data,
+        X: Into<BoxError> + Send + 'static,
+        F: FnMut(C::Out) -> R + Clone + Send + 'static,
+        R: Future<Output = Result<U, X>> + Send + 'static,
+    {
+        self.map_async_with(uid, AsyncMap::ordered(function))
+    }
+
+    /// Calls an asynchronous function for each record, many at a time, and emits the results.
+    ///
+    /// # Shape
+    /// One result per record, in order or as they come. Watermarks keep their place among the records.
+    ///
+    /// # State
+    /// The records whose results are not emitted yet, at most the capacity per subtask.
+    ///
+    /// # Errors
+    /// An error that is not tried again, or a timeout without something to emit in its place, fails the attempt.
+    ///
+    /// # Recovery
+    /// A snapshot holds these records, not their results: after a failure the function is called for them again, first.
+    /// So what it does in the outside world may be done more than once.
+    ///
+    /// The futures run on the thread of the subtask, inside a Tokio runtime with timers.
+    ///
+    /// # Example
+    /// ```
+    /// # use millstream::prelude::*;
+    /// use std::time::Duration;
+    ///
+    /// use millstream::operator::Retries;
+    ///
+    /// # let topology = Topology::new("doc");
+    /// async fn lookup(customer: u32) -> Result<String, std::io::Error> {
+    ///     Ok(format!("customer {customer}"))
+    /// }
+    ///
+    /// let calls = AsyncMap::unordered(lookup)
+    ///     .capacity(20)
+    ///     .timeout(Duration::from_secs(5))
+    ///     .on_timeout(|customer| format!("unknown {customer}"))
+    ///     .retries(Retries::fixed(3, Duration::from_millis(100)));
+    /// let names = topology.source("customers", Collection::of([1, 2])).map_async_with("names", calls).collect("results");
+    /// # topology.start(JobOptions::new().parallelism(1))?.wait()?;
+    /// assert_eq!(names.take().len(), 2);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    pub fn map_async_with<U, X, F, R>(
+        self,
+        uid: &str,
+        map: AsyncMap<C::Out, U, X, F>,
+    ) -> Stream<impl Chain<Out = U> + use<U, X, F, R, C>>
+    where
+        C::Out: Clone + Serialize + DeserializeOwned,
+        U: Data,
+        X: Into<BoxError> + Send + 'static,
+        F: FnMut(C::Out) -> R + Clone + Send + 'static,
+        R: Future<Output = Result<U, X>> + Send + 'static,
+    {
+        let (map, name) = (Prototype::new(map), uid.to_owned());
+        self.then("map_async", Some(uid), move |context| AsyncMapOperator::open(&name, map.instance(), context))
     }
 
     /// Forgets the type of the chain, so that the stream's type can be named: `Stream<BoxedChain<T>>`.

@@ -41,7 +41,7 @@ pub(crate) struct Draft {
     max_parallelism: Option<u32>,
     shapes: Vec<BlockShape>,
     blocks: Vec<BlockMakers>,
-    /// What was found to be wrong while it was built.
+    /// What is wrong with the options of operators.
     mistakes: Vec<PlanError>,
 }
 
@@ -69,8 +69,13 @@ impl Topology {
     /// An empty topology. Its name appears in plans, logs and errors.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        let (shapes, blocks, mistakes) = (Vec::new(), Vec::new(), Vec::new());
-        let draft = Draft { name: name.to_owned(), max_parallelism: None, shapes, blocks, mistakes };
+        let draft = Draft {
+            name: name.to_owned(),
+            max_parallelism: None,
+            shapes: Vec::new(),
+            blocks: Vec::new(),
+            mistakes: Vec::new(),
+        };
         Self { draft: Arc::new(Mutex::new(draft)) }
     }
 
@@ -209,14 +214,17 @@ impl Draft {
         self.blocks[block].keyed.get_or_insert_with(|| uid.to_owned());
     }
 
-    /// Notes down a mistake, for the plan to tell.
+    /// Notes down a mistake that only the operator's own options show.
     pub(crate) fn mistake(&mut self, mistake: PlanError) {
         self.mistakes.push(mistake);
     }
 
-    /// Notes down that an operator of a block fills `side`.
+    /// Notes down that an operator of a block fills a side output.
     pub(crate) fn fills(&mut self, block: usize, side: SideId) {
-        self.shapes[block].fills.push(side);
+        let fills = &mut self.shapes[block].fills;
+        if !fills.contains(&side) {
+            fills.push(side);
+        }
     }
 
     /// Notes down that the operator `uid` of a block works on all records together.

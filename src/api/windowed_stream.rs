@@ -73,7 +73,7 @@ impl<K: Key, T: Data> KeyedStream<K, T> {
     where
         A: WindowAssigner<T, Trigger: TriggerFor<A::Kind, T>>,
     {
-        WindowedStream::new(self.stream, "window", uid, assigner, A::Trigger::default())
+        WindowedStream::new(self.begin(uid), "window", uid, assigner, A::Trigger::default())
     }
 
     /// Puts each `records` records of a key into a window of their own, in the order in which they come.
@@ -90,7 +90,7 @@ impl<K: Key, T: Data> KeyedStream<K, T> {
         records: u64,
     ) -> WindowedStream<PerKey<K>, T, Global, Purging<trigger::Count>> {
         let trigger = Purging::of(trigger::Count::of(records));
-        WindowedStream::new(self.stream, "count_window", uid, Global, trigger)
+        WindowedStream::new(self.begin(uid), "count_window", uid, Global, trigger)
             .unless(records == 0, WindowError::CountNotPositive)
     }
 
@@ -112,7 +112,7 @@ impl<K: Key, T: Data> KeyedStream<K, T> {
         every: u64,
     ) -> WindowedStream<PerKey<K>, T, Global, trigger::Count, Evicting<evictor::Count>> {
         let keep = usize::try_from(records).unwrap_or(usize::MAX);
-        WindowedStream::new(self.stream, "count_window", uid, Global, trigger::Count::of(every))
+        WindowedStream::new(self.begin(uid), "count_window", uid, Global, trigger::Count::of(every))
             .unless(records == 0 || every == 0, WindowError::CountNotPositive)
             .evictor(evictor::Count::of(keep))
     }
@@ -147,7 +147,11 @@ impl<C: Chain> Stream<C> {
         A: WindowAssigner<C::Out, Trigger: TriggerFor<A::Kind, C::Out>>,
     {
         let stream = self.together();
-        stream.topology.draft().meets_in(stream.block, uid);
+        {
+            let mut draft = stream.topology.draft();
+            draft.meets_in(stream.block, uid);
+            draft.keeps_state(stream.block, uid);
+        }
         WindowedStream::new(stream, "window_all", uid, assigner, A::Trigger::default())
     }
 }
@@ -235,7 +239,6 @@ where
         let Self { stream, kind, uid, settings, mistake, .. } = self;
         {
             let mut draft = stream.topology.draft();
-            draft.keeps_state(stream.block, &uid);
             if let Some(side) = &settings.late_to {
                 draft.fills(stream.block, side.id());
             }

@@ -31,7 +31,7 @@ use crate::operator::{Emit, SubtaskContext};
 /// use millstream::testing::{Script, Simulation};
 ///
 /// let topology = Topology::new("orders");
-/// topology.source("orders", FileSource::lines("orders/*.txt")).collect("orders");
+/// topology.source("orders", FileSource::lines("orders/*.txt")).collect("kept orders");
 ///
 /// let script = Script::new()
 ///     .record_at("tea".to_owned(), 1_000)
@@ -41,7 +41,7 @@ use crate::operator::{Emit, SubtaskContext};
 ///     .abort()
 ///     .record_at("tea".to_owned(), 3_000);
 /// let run = Simulation::new(topology, 7).input("orders", script).run();
-/// run.assert_output("orders", &["tea", "cup", "tea"].map(str::to_owned));
+/// run.assert_output("kept orders", &["tea", "cup", "tea"].map(str::to_owned));
 /// assert_eq!(run.attempts().len(), 2);
 /// ```
 ///

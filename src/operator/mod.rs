@@ -1,32 +1,48 @@
 //! What operators are, and the events they hear. One operator per file.
 
 pub mod aggregate;
+mod async_map;
 mod chain;
 mod context;
+mod dedup;
+mod either_head;
 mod filter;
 mod flat_map;
 mod fold;
 mod inspect;
+mod join;
 mod key_by;
 mod map;
+mod map_with_state;
 mod partition;
+mod process;
 mod side_output;
 mod sink;
 pub mod window;
 
+pub use async_map::{AsyncMap, AsyncMapOperator, Retries};
 pub use chain::{BatchHead, BoxedChain, Chain, HeadStatus, SourceHead, Step, Then};
 pub use context::{Counter, Counters, CountersView, OperatorState, Restored, SubtaskContext};
+pub use dedup::Dedup;
+pub use either_head::{Either, EitherHead};
 pub use filter::{Filter, TryFilter};
 pub use flat_map::{FlatMap, TryFlatMap};
 pub use fold::{Fold, Reduce};
 pub use inspect::{Inspect, TryInspect};
+pub use join::{Bounds, IntervalJoin};
 pub use key_by::KeyBy;
 pub use map::{Map, TryMap};
+pub use map_with_state::MapWithState;
 pub use partition::{ByKeyGroup, Custom, First, Local, Partition, Random, RoundRobin};
+pub use process::{
+    CoProcess, KeyContext, KeyedProcess, Map as KeyedMap, MapState, OfEither, Process, States, TimeKind, Timer, Value,
+    ValueState,
+};
 pub use side_output::{SideEmitter, SideId, SideOutput};
 pub use sink::SinkOperator;
 
 use millstream_actors::ids::CheckpointId;
+pub use millstream_actors::task::{Emission, Wake};
 use millstream_actors::time::{TimeSignal, Timestamp};
 
 use crate::error::Result;
@@ -137,8 +153,8 @@ pub enum Event {
         /// About how many records are wanted.
         at_most: usize,
     },
-    /// The input has ended: whatever is still held back must be emitted now, all of it. The watermark that says that
-    /// event time is over has passed before.
+    /// The input has ended: whatever is still held back must be emitted. The watermark that says that event time is over
+    /// has passed before. What takes long may go on at [`Event::Resume`], or when the operator is woken.
     End,
 }
 
@@ -146,7 +162,12 @@ pub enum Event {
 #[non_exhaustive]
 pub enum Control<'a> {
     /// A batch for the head of the chain.
-    Load(ForHead),
+    Load {
+        /// The batch.
+        rows: ForHead,
+        /// The input of the block that it comes from, counted from 0.
+        input: usize,
+    },
     /// A split for the reader at the head of the chain.
     Split(ForHead),
     /// Each table of keyed state is to be shown to the visitor.
@@ -169,8 +190,8 @@ pub enum Control<'a> {
     },
     /// Asks for the earliest processing time that somebody waits for: it is to be lowered to the operator's own.
     Due(&'a mut Option<Timestamp>),
-    /// Asks whether somebody has more to emit for a signal that came before: to be set if so.
-    Unfinished(&'a mut bool),
+    /// Asks whether somebody has more to emit for what it heard before: to be raised if so.
+    Unfinished(&'a mut Emission),
     /// Asks for how many more records there is room inside: to be lowered to the operator's own.
     Room(&'a mut usize),
     /// The inputs are empty for now, or a barrier is about to pass: nothing visible may be kept back in buffers.

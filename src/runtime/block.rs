@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use millstream_actors::blueprint::EdgePattern;
 use millstream_actors::channel::Outputs;
 use millstream_actors::error::{Failure, FailureKind};
-use millstream_actors::ids::{BlockId, CheckpointId, SubtaskId};
+use millstream_actors::ids::{BlockId, ChannelId, CheckpointId, SubtaskId};
 use millstream_actors::packet::Rows;
 use millstream_actors::sabotage::Sabotage;
 use millstream_actors::task::{
@@ -50,6 +50,8 @@ pub(crate) struct BlockDeploy {
     pub(crate) max_parallelism: MaxParallelism,
     /// Per outgoing edge, the parallelism of the receiving block and whether a subtask reaches all of it.
     pub(crate) receivers: Vec<Receivers>,
+    /// Per incoming edge, in the order in which channels are numbered, which input it is and who sends.
+    pub(crate) senders: Vec<Senders>,
     pub(crate) batch_records: usize,
     /// The file name of its keyed state, if it has any.
     pub(crate) stem: Option<String>,
@@ -68,7 +70,25 @@ pub(crate) struct Receivers {
     pub(crate) pattern: EdgePattern,
 }
 
+/// The sending end of an edge, as a receiver counts it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Senders {
+    pub(crate) input: usize,
+    pub(crate) parallelism: u32,
+    pub(crate) pattern: EdgePattern,
+}
+
 impl BlockDeploy {
+    /// Which input of the block each channel of subtask `index` belongs to.
+    fn inputs(&self, index: u32) -> Vec<usize> {
+        let of_edge = |edge: &Senders| {
+            let reaches =
+                |sender: &u32| edge.pattern.receivers(*sender, edge.parallelism, self.parallelism).contains(&index);
+            std::iter::repeat_n(edge.input, (0..edge.parallelism).filter(reaches).count())
+        };
+        self.senders.iter().flat_map(of_edge).collect()
+    }
+
     /// How many channels subtask `index` has along `edge`.
     pub(crate) fn channels(&self, edge: usize, index: u32) -> usize {
         let Receivers { parallelism, pattern } = self.receivers[edge];
@@ -157,11 +177,12 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
         let sides = self.sides.iter().map(|open| open(&mut context, deploy)).collect();
         Ok(BlockTask {
             name: deploy.name.clone(),
+            inputs: deploy.inputs(index),
             chain,
             router,
             sides,
             watermark: Timestamp::NONE,
-            unfinished: false,
+            emission: Emission::Complete,
             waits_for_processing_time: context.waits_for_processing_time,
             may_be_full: context.may_be_full,
             counters: context.counters,
@@ -195,13 +216,15 @@ fn failure(block: &str, error: &Error) -> Failure {
 /// One subtask of a block.
 struct BlockTask<C, R> {
     name: String,
+    /// Which input of the block each channel belongs to.
+    inputs: Vec<usize>,
     chain: C,
     router: R,
     sides: Vec<Box<dyn SideRouter>>,
     /// The last watermark that was sent.
     watermark: Timestamp,
     /// Whether an operator has more to emit before it hears anything else.
-    unfinished: bool,
+    emission: Emission,
     waits_for_processing_time: bool,
     may_be_full: bool,
     counters: Counters,
@@ -271,10 +294,10 @@ impl<C: Chain, R: Router<C::Out>> BlockTask<C, R> {
 
     /// Asks the operators whether one of them has more to emit.
     fn ask_whether_unfinished(&mut self) -> Result<Emission, Failure> {
-        let mut unfinished = false;
-        self.control(Control::Unfinished(&mut unfinished))?;
-        self.unfinished = unfinished;
-        Ok(if unfinished { Emission::Unfinished } else { Emission::Complete })
+        let mut emission = Emission::Complete;
+        self.control(Control::Unfinished(&mut emission))?;
+        self.emission = emission;
+        Ok(emission)
     }
 
     /// How many records may be taken.
@@ -288,9 +311,10 @@ impl<C: Chain, R: Router<C::Out>> BlockTask<C, R> {
 }
 
 impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
-    fn load(&mut self, rows: Rows) {
+    fn load(&mut self, channel: ChannelId, rows: Rows) {
+        let input = self.inputs.get(channel.index()).copied().unwrap_or_default();
         // Taking a batch in hand cannot fail.
-        let _ = self.chain.on_control(&mut Control::Load(Some(rows)));
+        let _ = self.chain.on_control(&mut Control::Load { rows: Some(rows), input });
     }
 
     fn run(&mut self, budget: usize, outputs: &mut Outputs) -> Result<Progress, Failure> {
@@ -298,10 +322,11 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
         if limit == 0 {
             return Ok(Progress { records: 0, then: Then::Blocked });
         }
-        if self.unfinished {
+        if self.emission != Emission::Complete {
             self.with_end(outputs, |chain, end| chain.on_event(Event::Resume { at_most: limit }, end))?;
             let then = match self.ask_whether_unfinished()? {
                 Emission::Unfinished => Then::Unfinished,
+                Emission::Waiting => Then::Waiting,
                 Emission::Complete => Then::More,
             };
             return Ok(Progress { records: 0, then });
@@ -330,7 +355,7 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
             TaskEvent::Flush => {
                 self.control(Control::Flush)?;
                 self.with_end(outputs, |_, end| end.flush())?;
-                return Ok(Emission::Complete);
+                return Ok(self.emission);
             }
         }
         self.ask_whether_unfinished()
@@ -456,8 +481,11 @@ pub(crate) struct StateQuestion {
     /// The name of the table.
     pub(crate) table: String,
     /// Reads the table, if the block has it.
-    pub(crate) read: Box<dyn FnMut(&mut dyn KeyedTable) -> Result<(), StateError>>,
+    pub(crate) read: ReadTable,
 }
+
+/// Reads a table whose types it knows.
+pub(crate) type ReadTable = Box<dyn FnMut(&mut dyn KeyedTable) -> Result<(), StateError>>;
 
 /// What the options of a job decide about one source.
 #[derive(Clone)]

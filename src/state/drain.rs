@@ -32,6 +32,15 @@ impl<N: Namespace, K: Key, V: Serialize + DeserializeOwned + Send + 'static> Tab
         Ok(None)
     }
 
+    /// The namespaces that have rows, in order.
+    pub(super) fn all_namespaces(&mut self) -> Result<Vec<N>, StateError> {
+        let mut namespaces = Vec::new();
+        while let Some(next) = self.next_namespace(namespaces.last().copied())? {
+            namespaces.push(next);
+        }
+        Ok(namespaces)
+    }
+
     /// Whether the base has a row of `namespace` that is not in memory. If not, that is known from now on.
     fn finds_stored(&mut self, namespace: N) -> Result<bool, StateError> {
         let part = part_of(&namespace).map_err(|source| self.place.codec(source))?;

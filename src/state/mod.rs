@@ -5,6 +5,7 @@
 
 mod base;
 mod changelog;
+mod chunks;
 mod commit;
 mod crash;
 mod database;
@@ -27,12 +28,14 @@ mod row_key;
 mod rows;
 mod store;
 mod stored;
+mod sweep;
 mod table;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod work;
 
+pub use chunks::Elements;
 pub use commit::{FoldJob, Folded, PersistJob, Persisted};
 pub use crash::CrashDisks;
 pub use directory::StateDir;
@@ -43,7 +46,10 @@ pub use namespaces::Namespace;
 pub use options::{BackendFactory, StateOptions};
 pub use store::{Pressure, Store};
 pub use table::Table;
-pub use tables::{MapTable, Timers, WindowTable};
+pub use tables::{
+    ListTable, MapTable, Timers, Ttl, TtlListTable, TtlMapTable, TtlTable, TtlUpdate, TtlVisibility, WindowListTable,
+    WindowTable,
+};
 
 use std::any::Any;
 

@@ -177,6 +177,21 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
         Ok(value)
     }
 
+    /// Removes the row of `key`, without reading it.
+    pub(super) fn erase(&mut self, hash: KeyHash, key: impl Probe<K>) -> Result<(), StateError> {
+        match self.rows.find(hash, key) {
+            Some(id) => {
+                self.take_value(id)?;
+                self.forget_if_fresh(id);
+            }
+            None if self.is_nowhere_else(hash, key) => {}
+            None => {
+                self.add_dirty(hash, key.to_key(), Flags::default())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Shows each row to `each`, in no particular order. Blocks while it reads the rows that are not in memory, and takes
     /// time for all that there is: it is for the time of opening, and for questions from outside.
     ///

@@ -113,11 +113,7 @@ impl<N: Namespace, K: Key, V: Serialize + DeserializeOwned + Send + 'static> Win
     /// # Errors
     /// See [`WindowTable`].
     pub fn namespaces(&mut self) -> Result<Vec<N>, StateError> {
-        let mut namespaces = Vec::new();
-        while let Some(next) = self.rows.next_namespace(namespaces.last().copied())? {
-            namespaces.push(next);
-        }
-        Ok(namespaces)
+        self.rows.all_namespaces()
     }
 
     /// Removes rows of the window and hands them to `each`, about `at_most` of them per call; rows that are read from disk

@@ -11,10 +11,12 @@ use crate::model::{KeyGroup, KeyGroupRange, MaxParallelism, hash_key};
 
 mod corruption;
 mod crash;
+mod lists;
 mod maps;
 mod memory;
 mod model;
 mod timers;
+mod ttl;
 mod windows;
 
 fn in_memory(disks: &CrashDisks) -> StateOptions {

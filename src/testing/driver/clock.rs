@@ -4,8 +4,6 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use crate::actors::time::{Clock, Moment, Timestamp};
-
 /// Machine time that stands still until it is told to go on.
 #[derive(Debug)]
 pub struct ManualClock {
@@ -35,3 +33,4 @@ impl Clock for ManualClock {
         self.started_at
     }
 }
+use millstream_actors::time::{Clock, Moment, Timestamp};

@@ -4,14 +4,6 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::actors::channel::Outputs;
-use crate::actors::error::{Failure, FailureKind};
-use crate::actors::ids::{CheckpointId, SubtaskId};
-use crate::actors::packet::{Item, Packet, Signal};
-use crate::actors::protocol::{ValveEvent, WatermarkValve};
-use crate::actors::task::{Emission, Enumeration, SubtaskSnapshot, Task, TaskEvent, Then, Wake};
-use crate::actors::time::{TimeSignal, Timestamp};
-
 /// Elements on their way to one subtask.
 pub(super) type Mailbox = Arc<Mutex<VecDeque<Packet>>>;
 
@@ -27,6 +19,10 @@ pub(super) struct Host {
     valve: WatermarkValve,
     open_channels: usize,
     woken: Arc<AtomicBool>,
+    /// Whether a batch is in hand.
+    in_hand: bool,
+    emission: Emission,
+    is_ending: bool,
     pub(super) drained: bool,
     reads: bool,
 }
@@ -40,11 +36,25 @@ impl Host {
         channels: usize,
         wake: &Wake,
     ) -> Self {
-        let woken = Arc::new(AtomicBool::new(false));
+        // What happened before there was anybody to wake is seen in the first turn.
+        let woken = Arc::new(AtomicBool::new(true));
         let set = Arc::clone(&woken);
         wake.calls(move || set.store(true, Ordering::SeqCst));
         let valve = WatermarkValve::new(channels);
-        Self { id, task, outputs, mailbox, valve, open_channels: channels, woken, drained: false, reads: channels == 0 }
+        Self {
+            id,
+            task,
+            outputs,
+            mailbox,
+            valve,
+            open_channels: channels,
+            woken,
+            in_hand: false,
+            emission: Emission::Complete,
+            is_ending: false,
+            drained: false,
+            reads: channels == 0,
+        }
     }
 
     /// Does what there is to do. True if there was anything.
@@ -61,11 +71,15 @@ impl Host {
             self.tell(TaskEvent::ProcessingTime(now))?;
             worked = true;
         }
+        self.end_if_complete()?;
         worked |= match splits {
+            _ if self.drained || self.is_ending || self.emission == Emission::Waiting => false,
             Some(splits) if self.reads => self.read(splits)?,
             _ => self.receive()?,
         };
-        self.tell(TaskEvent::Flush)?;
+        if !self.drained {
+            self.tell(TaskEvent::Flush)?;
+        }
         Ok(worked)
     }
 
@@ -87,7 +101,7 @@ impl Host {
                         return Ok(true);
                     }
                 },
-                Then::Wait(_) | Then::Blocked => return Ok(worked),
+                Then::Wait(_) | Then::Blocked | Then::Waiting => return Ok(worked),
                 Then::More | Then::BatchDone | Then::Unfinished => {}
             }
         }
@@ -96,13 +110,16 @@ impl Host {
     fn receive(&mut self) -> Result<bool, Failure> {
         let mut worked = false;
         loop {
+            if self.in_hand && !self.work_off()? {
+                return Ok(worked);
+            }
             let next = self.mailbox.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             let Some(Packet { channel, item }) = next else { return Ok(worked) };
             worked = true;
             match item {
                 Item::Batch(batch) => {
-                    self.task.load(batch.rows);
-                    while !matches!(self.task.run(CHUNK_RECORDS, &mut self.outputs)?.then, Then::BatchDone) {}
+                    self.task.load(channel, batch.rows);
+                    self.in_hand = true;
                 }
                 Item::Signal(Signal::Time(signal)) => self.move_valve(match signal {
                     TimeSignal::Watermark(at) => ValveEvent::Watermark { channel, at },
@@ -121,27 +138,48 @@ impl Host {
         }
     }
 
+    /// Works on the batch in hand. False if the task has no room for more.
+    fn work_off(&mut self) -> Result<bool, Failure> {
+        while self.in_hand {
+            match self.task.run(CHUNK_RECORDS, &mut self.outputs)?.then {
+                Then::BatchDone => self.in_hand = false,
+                Then::Blocked | Then::Waiting => return Ok(false),
+                _ => {}
+            }
+        }
+        Ok(true)
+    }
+
     fn move_valve(&mut self, event: ValveEvent) -> Result<(), Failure> {
         self.valve.step(event).into_iter().try_for_each(|signal| self.tell(TaskEvent::Time(signal)))
     }
 
     /// Tells the task of an event, and lets it emit all that it has to for it.
     fn tell(&mut self, event: TaskEvent) -> Result<(), Failure> {
-        let mut emission = self.task.on_event(event, &mut self.outputs)?;
-        while emission == Emission::Unfinished {
-            let progress = self.task.run(CHUNK_RECORDS, &mut self.outputs)?;
-            if progress.then != Then::Unfinished {
-                emission = Emission::Complete;
-            }
+        self.emission = self.task.on_event(event, &mut self.outputs)?;
+        while self.emission == Emission::Unfinished {
+            self.emission = match self.task.run(CHUNK_RECORDS, &mut self.outputs)?.then {
+                Then::Unfinished => Emission::Unfinished,
+                Then::Waiting => Emission::Waiting,
+                _ => Emission::Complete,
+            };
         }
         Ok(())
     }
 
     fn end(&mut self) -> Result<(), Failure> {
+        self.is_ending = true;
         self.tell(TaskEvent::End)?;
-        self.tell(TaskEvent::Flush)?;
-        self.outputs.broadcast(Signal::End);
-        self.drained = true;
+        self.end_if_complete()
+    }
+
+    /// Ends the outputs, once the task has emitted all that it held back at the end of its inputs.
+    fn end_if_complete(&mut self) -> Result<(), Failure> {
+        if self.is_ending && self.emission == Emission::Complete {
+            self.tell(TaskEvent::Flush)?;
+            self.outputs.broadcast(Signal::End);
+            (self.drained, self.is_ending) = (true, false);
+        }
         Ok(())
     }
 
@@ -176,3 +214,10 @@ impl Host {
         self.task.query(question)
     }
 }
+use millstream_actors::channel::Outputs;
+use millstream_actors::error::{Failure, FailureKind};
+use millstream_actors::ids::{CheckpointId, SubtaskId};
+use millstream_actors::packet::{Item, Packet, Signal};
+use millstream_actors::protocol::{ValveEvent, WatermarkValve};
+use millstream_actors::task::{Emission, Enumeration, SubtaskSnapshot, Task, TaskEvent, Then, Wake};
+use millstream_actors::time::{TimeSignal, Timestamp};

@@ -11,19 +11,20 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use millstream_actors::blueprint::{Blueprint, Channels};
+use millstream_actors::channel::{Credits, Deliver, Outputs, Sender};
+use millstream_actors::environment::{BlockingPool, Environment};
+use millstream_actors::error::Failure;
+use millstream_actors::faults::Work;
+use millstream_actors::ids::{Attempt, BlockId, CheckpointId, SubtaskId};
+use millstream_actors::task::{Enumeration, SubtaskSnapshot, TaskOpening, Wake};
+use millstream_actors::time::{Clock, TimeSignal, Timestamp};
+
 pub use clock::ManualClock;
 use host::{Host, Mailbox};
 
 use super::Line;
 use super::world::block_of;
-use crate::actors::blueprint::{Blueprint, Channels};
-use crate::actors::channel::{Credits, Deliver, Outputs, Sender};
-use crate::actors::environment::{BlockingPool, Environment};
-use crate::actors::error::Failure;
-use crate::actors::faults::Work;
-use crate::actors::ids::{Attempt, BlockId, CheckpointId, SubtaskId};
-use crate::actors::task::{Enumeration, SubtaskSnapshot, TaskOpening, Wake};
-use crate::actors::time::{Clock, TimeSignal, Timestamp};
 use crate::api::Topology;
 use crate::error::{ErrorKind, Result};
 use crate::io::{Captures, Feeds};
@@ -228,6 +229,7 @@ impl TopologyDriver {
     /// As [`TopologyDriver::push`].
     pub fn advance(&mut self, distance: Duration) -> Result<()> {
         let goal = self.clock.now() + distance;
+        self.settle()?;
         loop {
             let next = self.hosts.iter_mut().filter_map(Host::due).min();
             let now = self.clock.processing_time();
@@ -266,8 +268,7 @@ impl TopologyDriver {
     /// # Panics
     /// As [`TopologyDriver::output`].
     pub fn records<T: Data + Clone>(&mut self, uid: &str) -> Vec<Record<T>> {
-        let memory = self.captures.of::<T>(uid);
-        let memory = memory.unwrap_or_else(|| panic!("output '{uid}' does not take {}", std::any::type_name::<T>()));
+        let memory = self.captures.read::<T>(uid);
         let read = self.read.entry(uid.to_owned()).or_default();
         let new = memory.written().into_iter().skip(*read).map(|written| written.record).collect::<Vec<_>>();
         *read += new.len();
@@ -280,8 +281,7 @@ impl TopologyDriver {
     /// As [`TopologyDriver::output`].
     #[must_use]
     pub fn watermark_at<T: Data>(&self, uid: &str) -> Option<Timestamp> {
-        let memory = self.captures.of::<T>(uid);
-        let memory = memory.unwrap_or_else(|| panic!("output '{uid}' does not take {}", std::any::type_name::<T>()));
+        let memory = self.captures.read::<T>(uid);
         memory.watermarks().last().map(|(_, at)| *at)
     }
 

@@ -16,6 +16,7 @@ use crate::operator::{
 use crate::state::{CrashDisks, KeyedTable, StateDir, StateError, StateOptions, Store, VisitTables};
 use crate::testing::ManualClock;
 use millstream_actors::ids::{Attempt, CheckpointId};
+use millstream_actors::task::Emission;
 use millstream_actors::time::{Clock, Moment, TimeSignal, Timestamp};
 
 /// Calls that may lead to nothing before an operator is said to make no progress.
@@ -147,7 +148,7 @@ where
     pub(super) fn records(&mut self, records: impl IntoIterator<Item = Record<O::In>>) -> Result<()> {
         let mut batch = RecordBatch::with_capacity(0);
         records.into_iter().for_each(|record| batch.push(record));
-        self.control(Control::Load(Some(Box::new(batch))))?;
+        self.control(Control::Load { rows: Some(Box::new(batch)), input: 0 })?;
         for _ in 0..PATIENCE {
             let mut room = self.choices.room();
             if self.may_be_full {
@@ -221,14 +222,15 @@ where
     fn finish(&mut self) -> Result<()> {
         let mut fruitless = 0;
         while fruitless < PATIENCE {
-            let mut unfinished = false;
-            self.control(Control::Unfinished(&mut unfinished))?;
-            if !unfinished {
-                return Ok(());
-            }
+            let mut emission = Emission::Complete;
+            self.control(Control::Unfinished(&mut emission))?;
             let (at_most, before) = (self.choices.room(), self.out.found.len());
             let (chain, out) = self.chain();
-            chain.on_event(Event::Resume { at_most }, out)?;
+            match emission {
+                Emission::Complete => return Ok(()),
+                Emission::Unfinished => chain.on_event(Event::Resume { at_most }, out)?,
+                Emission::Waiting => chain.on_event(Event::Woken, out)?,
+            }
             fruitless = if self.out.found.len() > before { 0 } else { fruitless + 1 };
         }
         Err(Error::other("the operator is unfinished, and makes no progress"))

@@ -8,6 +8,7 @@ use crate::model::{Keyed, Record};
 use crate::operator::{
     Control, CountersView, Emit, Event, Filter, Fold, Map, Operator, SideEmitter, SideOutput, SubtaskContext,
 };
+use millstream_actors::task::Emission;
 use millstream_actors::time::{TimeSignal, Timestamp};
 
 fn message_of(case: impl FnOnce()) -> String {
@@ -135,7 +136,7 @@ impl Operator for Ticks {
 
     fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
         match control {
-            Control::Unfinished(unfinished) => **unfinished |= self.said < self.until,
+            Control::Unfinished(emission) if self.said < self.until => **emission = Emission::Unfinished,
             Control::Snapshot { state, .. } => state.put("ticks", &self.said)?,
             _ => {}
         }

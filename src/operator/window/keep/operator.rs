@@ -1,5 +1,6 @@
 //! The operator of windows: hands records, watermarks and processing time to the way of keeping that its windows need.
 
+use millstream_actors::task::Emission;
 use millstream_actors::time::{TimeSignal, Timespan, Timestamp};
 
 use super::{Aligned, Asked, Fires, Keeper, Late, Merged, Parts, Rule, Shared};
@@ -204,7 +205,9 @@ where
             }
             Control::Snapshot { state, .. } => self.time.snapshot(state),
             Control::Unfinished(unfinished) => {
-                **unfinished |= self.advancing.is_some();
+                if self.advancing.is_some() {
+                    **unfinished = Emission::Unfinished.max(**unfinished);
+                }
                 Ok(())
             }
             Control::Due(due) => {

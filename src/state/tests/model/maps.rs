@@ -95,7 +95,7 @@ impl Kind for Maps {
         }
     }
 
-    fn compare(&mut self, rows: &Rows) {
+    fn compare(&mut self, rows: &mut Rows) {
         for key in 0..KEYS {
             for name in [0, 100] {
                 self.perform(&Use::Read(key, name), &mut rows.clone());

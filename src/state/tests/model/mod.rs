@@ -7,9 +7,11 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod lists;
 mod maps;
 mod plain;
 mod timers;
+mod ttl;
 mod windows;
 
 /// A kind of table, with what it is used for in these tests.
@@ -26,8 +28,8 @@ trait Kind: VisitTables + Sized {
     /// Uses both, and compares what comes of it.
     fn perform(&mut self, one: &Self::Use, rows: &mut Self::Rows);
 
-    /// Compares all that they hold.
-    fn compare(&mut self, rows: &Self::Rows);
+    /// Compares all that they hold, which may be a use of it.
+    fn compare(&mut self, rows: &mut Self::Rows);
 }
 
 /// What can happen to a store.
@@ -229,7 +231,7 @@ impl<K: Kind> Pair<K> {
         // Jobs of the attempt before may still run.
         assert!(self.jobs.drain(..).all(|job| job().is_err()));
         assert!(self.fold.take().into_iter().all(|job| job().map_or(true, |folded| folded.rows() == 0)));
-        self.kind.compare(&self.rows);
+        self.kind.compare(&mut self.rows);
     }
 }
 
@@ -253,7 +255,7 @@ fn check<K: Kind>(steps: &[Step<K::Use>], memory_bytes: usize) {
     for step in steps {
         pair.perform(step);
     }
-    pair.kind.compare(&pair.rows);
+    pair.kind.compare(&mut pair.rows);
     pair.restore();
 }
 
@@ -274,5 +276,23 @@ proptest! {
     #[test]
     fn map_table_holds_what_a_map_of_keys_and_names_holds(steps in steps::<maps::Maps>(), memory in memory_bytes()) {
         check::<maps::Maps>(&steps, memory);
+    }
+    #[test]
+    fn list_table_holds_what_vectors_hold(steps in steps::<lists::Lists>(), memory in memory_bytes()) {
+        check::<lists::Lists>(&steps, memory);
+    }
+
+    #[test]
+    fn window_list_table_holds_what_vectors_hold(steps in steps::<lists::WindowLists>(), memory in memory_bytes()) {
+        check::<lists::WindowLists>(&steps, memory);
+    }
+    #[test]
+    fn what_lives_for_a_time_is_there_until_then(steps in steps::<ttl::Lives<false>>(), memory in memory_bytes()) {
+        check::<ttl::Lives<false>>(&steps, memory);
+    }
+
+    #[test]
+    fn what_lives_for_a_time_after_reading_is_there_until_then(steps in steps::<ttl::Lives<true>>(), memory in memory_bytes()) {
+        check::<ttl::Lives<true>>(&steps, memory);
     }
 }

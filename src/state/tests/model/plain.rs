@@ -57,7 +57,7 @@ impl Kind for Words {
         }
     }
 
-    fn compare(&mut self, rows: &Self::Rows) {
+    fn compare(&mut self, rows: &mut Self::Rows) {
         let mut scanned = BTreeMap::new();
         self.0
             .scan(|key, word| {

@@ -67,14 +67,14 @@ impl Kind for Alarms {
         assert_eq!(self.0.next(), next);
     }
 
-    fn compare(&mut self, rows: &Self::Rows) {
+    fn compare(&mut self, rows: &mut Self::Rows) {
         // Taken out and put in again: so nothing is lost by comparing.
         let mut left = rows.clone();
         while !left.is_empty() {
             self.pop(Timestamp::MAX, &mut left);
         }
         assert_eq!(self.0.next(), None);
-        for alarm in rows {
+        for alarm in rows.iter() {
             self.perform(&Use::Register(alarm.clone()), &mut left);
         }
     }

@@ -98,7 +98,7 @@ impl Kind for Windows {
         }
     }
 
-    fn compare(&mut self, rows: &Rows) {
+    fn compare(&mut self, rows: &mut Rows) {
         if let Some(window) = self.showing.as_ref().map(|showing| showing.window) {
             while !self.show(window, 5, rows) {}
         }
