@@ -147,7 +147,11 @@ impl<C: Chain> Stream<C> {
         A: WindowAssigner<C::Out, Trigger: TriggerFor<A::Kind, C::Out>>,
     {
         let stream = self.together();
-        stream.topology.draft().meets_in(stream.block, uid);
+        {
+            let mut draft = stream.topology.draft();
+            draft.meets_in(stream.block, uid);
+            draft.keeps_state(stream.block, uid);
+        }
         WindowedStream::new(stream, "window_all", uid, assigner, A::Trigger::default())
     }
 }
@@ -235,7 +239,6 @@ where
         let Self { stream, kind, uid, settings, mistake, .. } = self;
         {
             let mut draft = stream.topology.draft();
-            draft.keeps_state(stream.block, &uid);
             if let Some(side) = &settings.late_to {
                 draft.fills(stream.block, side.id());
             }

@@ -16,6 +16,7 @@ use crate::operator::{
 use crate::state::{CrashDisks, KeyedTable, StateDir, StateError, StateOptions, Store, VisitTables};
 use crate::testing::ManualClock;
 use millstream_actors::ids::{Attempt, CheckpointId};
+use millstream_actors::task::Emission;
 use millstream_actors::time::{Clock, Moment, TimeSignal, Timestamp};
 
 /// Calls that may lead to nothing before an operator is said to make no progress.
@@ -223,12 +224,13 @@ where
         while fruitless < PATIENCE {
             let mut emission = Emission::Complete;
             self.control(Control::Unfinished(&mut emission))?;
-            if emission != Emission::Unfinished {
-                return Ok(());
-            }
             let (at_most, before) = (self.choices.room(), self.out.found.len());
             let (chain, out) = self.chain();
-            chain.on_event(Event::Resume { at_most }, out)?;
+            match emission {
+                Emission::Complete => return Ok(()),
+                Emission::Unfinished => chain.on_event(Event::Resume { at_most }, out)?,
+                Emission::Waiting => chain.on_event(Event::Woken, out)?,
+            }
             fruitless = if self.out.found.len() > before { 0 } else { fruitless + 1 };
         }
         Err(Error::other("the operator is unfinished, and makes no progress"))

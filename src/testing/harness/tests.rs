@@ -8,6 +8,7 @@ use crate::model::{Keyed, Record};
 use crate::operator::{
     Control, CountersView, Emission, Emit, Event, Filter, Fold, Map, Operator, SideEmitter, SideOutput, SubtaskContext,
 };
+use millstream_actors::task::Emission;
 use millstream_actors::time::{TimeSignal, Timestamp};
 
 fn message_of(case: impl FnOnce()) -> String {

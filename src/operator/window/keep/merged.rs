@@ -15,6 +15,9 @@ use crate::operator::window::{Keying, TimeDomain, TimeWindow, WindowAssigner};
 use crate::operator::{Emit, SubtaskContext};
 use crate::state::{StateError, Table, Timers, VisitTables};
 
+/// The open windows of one key.
+type KeyWindows<H, S> = MergingWindows<Row<H, S>>;
+
 /// Sessions, and whatever else merges.
 ///
 /// # State
@@ -25,7 +28,7 @@ pub(crate) struct Merged<Z: Keying, T, A, R: Trigger<T>, C: Contents<Z, T>> {
     /// The trigger, if it must be asked.
     asking: Option<Asking<Z::Key, R>>,
     contents: C,
-    rows: Table<Z::Key, MergingWindows<Row<C::Held, R::State>>>,
+    rows: Table<Z::Key, KeyWindows<C::Held, R::State>>,
     /// Per key, times at which one of its windows may have something to do. Each window has one that is not too late.
     wakes: Timers<Z::Key, ()>,
     rule: Rule,

@@ -1,5 +1,6 @@
 //! The operator of windows: hands records, watermarks and processing time to the way of keeping that its windows need.
 
+use millstream_actors::task::Emission;
 use millstream_actors::time::{TimeSignal, Timespan, Timestamp};
 
 use super::{Aligned, Asked, Fires, Keeper, Late, Merged, Parts, Rule, Shared};
@@ -54,6 +55,7 @@ pub(crate) struct WindowOperator<Z: Keying, T, A, R: Trigger<T>, C: Contents<Z, 
 }
 
 /// The way in which windows are kept.
+#[expect(clippy::large_enum_variant, reason = "there is one per operator, and records go through it")]
 enum Kept<Z: Keying, T, A, R: Trigger<T>, C: Contents<Z, T>> {
     Aligned(Aligned<Z, T, A, C>),
     Shared(Shared<Z, T, A, C>),
@@ -202,9 +204,9 @@ where
                 Err(Error::other(format!("'{}' is asked for a snapshot in the middle of a firing", self.time.uid())))
             }
             Control::Snapshot { state, .. } => self.time.snapshot(state),
-            Control::Unfinished(emission) => {
+            Control::Unfinished(unfinished) => {
                 if self.advancing.is_some() {
-                    **emission = Emission::Unfinished;
+                    **unfinished = Emission::Unfinished.max(**unfinished);
                 }
                 Ok(())
             }

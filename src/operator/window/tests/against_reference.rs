@@ -97,34 +97,26 @@ fn play(expected: Expected, history: &History) -> Played {
     played
 }
 
-/// Compares windows with the reference, as sums and as functions that see all records.
+/// Compares windows with the reference: as sums, or as functions that see all records.
 fn judge<A, R>(windows: &Windows<A, R>, expected: Expected, history: &History)
 where
     A: WindowAssigner<i64>,
     R: TriggerFor<A::Kind, i64>,
 {
     let Played { input, output, late } = play(expected, history);
-    let sums = output.iter().map(|element| match element {
-        Element::Record(record) => Element::Record(record.clone().with((record.value.0.clone(), record.value.2))),
-        Element::End => end(),
-        Element::Signal(signal) => Element::Signal(*signal),
-        Element::ProcessingTime(_) => panic!("processing time does not come out"),
-    });
-    windows
-        .summing()
-        .seed(history.seed)
-        .input(input.clone())
-        .expect_side(&windows.late, late.clone())
-        .allow_late()
-        .expect(sums);
+    if history.seed.is_multiple_of(2) {
+        let sums = output.iter().map(|element| match element {
+            Element::Record(record) => Element::Record(record.clone().with((record.value.0.clone(), record.value.2))),
+            Element::End => end(),
+            Element::Signal(signal) => Element::Signal(*signal),
+            Element::ProcessingTime(_) => panic!("processing time does not come out"),
+        });
+        let case = windows.summing().seed(history.seed).input(input).expect_side(&windows.late, late);
+        return case.allow_late().expect(sums);
+    }
     let list = |key: &String, window: TimeWindow, records: &[Record<i64>]| [(key.clone(), window, sum_of(records))];
-    windows
-        .keeping(move || Listed::new(KeepAll, Call::new(list)))
-        .seed(history.seed)
-        .input(input)
-        .expect_side(&windows.late, late)
-        .allow_late()
-        .expect(output);
+    let case = windows.keeping(move || Listed::new(KeepAll, Call::new(list)));
+    case.seed(history.seed).input(input).expect_side(&windows.late, late).allow_late().expect(output);
 }
 
 /// Judges windows that accumulate, and windows that purge.
