@@ -73,6 +73,7 @@ pub mod prelude {
         Collect, Collected, Collection, DeadLetter, Discard, FileSink, FileSource, ForEach, Generator, Print,
         RateLimit, from_iter,
     };
+    pub use crate::operator::event_time::Watermarks;
     pub use crate::operator::{Chain, SideOutput};
     pub use crate::plan::{Plan, PlanError};
     pub use crate::runtime::{JobHandle, JobOptions, JobWatch, Ledger};

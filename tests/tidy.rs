@@ -12,13 +12,14 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("model", &[], &["time"]),
     ("state", &["model"], &["ids", "time"]),
     // Sinks and sources are operators at the ends of a block, and open in a subtask's context (docs/adr/0004).
-    ("operator", &["model", "state", "io"], &["ids", "packet", "task", "time"]),
+    // Splits of a source meet in the valve of channels (docs/adr/0007).
+    ("operator", &["model", "state", "io"], &["ids", "packet", "protocol", "task", "time"]),
     ("io", &["model", "operator"], &["ids", "time"]),
     // The patterns of edges are the blueprint's.
     ("plan", &["model", "operator", "io"], &["blueprint"]),
     ("runtime", &["model", "state", "operator", "io", "plan"], ANY),
     // Factories of tasks are kept until the plan is known.
-    ("api", &["model", "operator", "io", "plan", "runtime"], &["task"]),
+    ("api", &["model", "operator", "io", "plan", "runtime"], &["task", "time"]),
     ("ops", &["api", "runtime"], &["observe"]),
     ("testing", &["model", "state", "operator", "io", "plan", "runtime", "api", "ops"], ANY),
 ];

@@ -20,9 +20,9 @@ use crate::error::{Failure, FailureKind, panic_message};
 use crate::faults::{CrashPoint, Passing, Strike};
 use crate::ids::{Attempt, ChannelId, CheckpointId, SubtaskId};
 use crate::kill::KillSwitch;
-use crate::mail::{Letter, ToCoordinator, ToEnumerator, ToSubtask, ToSupervisor};
+use crate::mail::{Answer, Letter, ToCoordinator, ToEnumerator, ToSubtask, ToSupervisor};
 use crate::observe::SubtaskView;
-use crate::packet::{Item, Packet, Rows, Signal};
+use crate::packet::{Item, Packet, Signal};
 use crate::protocol::alignment::{Alignment, AlignmentEvent};
 use crate::protocol::valve::{ValveEvent, WatermarkValve};
 use crate::sabotage::Sabotage;
@@ -95,6 +95,7 @@ pub(crate) struct Subtask {
     /// When the actor will be woken to go on, if it waits for a time.
     alarm: Option<Moment>,
     saw_record: bool,
+    stall: Stall,
     pub(crate) view: SubtaskView,
     _gone: Gone,
 }
@@ -120,6 +121,8 @@ pub(crate) enum Reader {
     Reading(Addr<Enumerator>),
     /// It has asked for a split.
     Asked(Addr<Enumerator>),
+    /// It was given none for now, and asks again at this moment.
+    Unassigned(Addr<Enumerator>, Moment),
     /// A stop has been asked for: it reads nothing more.
     Suspended,
 }
@@ -132,6 +135,15 @@ pub(crate) enum Persisting {
     Encoding { checkpoint: CheckpointId, drained: bool },
     /// The job runs on the pool.
     Writing,
+}
+
+/// For how long no input could be taken.
+#[derive(Default)]
+struct Stall {
+    /// Since when, if it cannot be taken now.
+    since: Option<Moment>,
+    /// The time that the task has not been told of.
+    untold: Duration,
 }
 
 /// Why an actor ends in the middle of its work.
@@ -301,6 +313,7 @@ impl Subtask {
             slice_scheduled: false,
             alarm: None,
             saw_record: false,
+            stall: Stall::default(),
             view: SubtaskView::default(),
             setup,
             _gone: gone,
@@ -396,13 +409,15 @@ impl Subtask {
         if std::mem::take(&mut self.woken) && !self.drained {
             self.tell(TaskEvent::Woken)?;
         }
-        let next = if self.must_hold()? { Next::Sleep } else { self.process()? };
+        let must_hold = self.must_hold()?;
+        let next = if must_hold { self.stall() } else { self.process()? };
         let idle = !matches!(next, Next::Again);
         self.run_background(idle)?;
         if matches!(self.rounds.persisting, Persisting::Encoding { .. }) {
             return Ok(Next::Again);
         }
-        Ok(self.until_due(next))
+        // Time is told between two events, and when there is memory for what follows from it.
+        Ok(if must_hold || self.unfinished { next } else { self.until_due(next) })
     }
 
     /// What follows a slice, if processing time is not to be missed.
@@ -423,6 +438,9 @@ impl Subtask {
     /// Works on input until the slice's time is used up, the inputs are empty, or an output has no room.
     fn process(&mut self) -> Result<Next, Ended> {
         let began = self.setup.environment.clock.now();
+        if let Some(since) = self.stall.since.take() {
+            self.stall.untold += began.since(since);
+        }
         self.pass_time()?;
         // Set once the outputs were asked to wake this actor: what is released from then on is a letter.
         let mut will_be_woken = false;
@@ -430,7 +448,7 @@ impl Subtask {
             if !self.setup.outputs.drain() {
                 if will_be_woken {
                     self.view.blocked += 1;
-                    return Ok(Next::Sleep);
+                    return Ok(self.stall());
                 }
                 self.setup.outputs.wait();
                 will_be_woken = true;
@@ -443,7 +461,7 @@ impl Subtask {
                     Then::More | Then::Unfinished => {}
                     Then::Blocked if will_be_woken => {
                         self.view.blocked += 1;
-                        return Ok(Next::Sleep);
+                        return Ok(self.stall());
                     }
                     Then::Blocked => {
                         self.setup.outputs.wait();
@@ -464,8 +482,30 @@ impl Subtask {
                 Some((channel, item)) => self.take(channel, item)?,
                 None => {
                     self.flush()?;
-                    return Ok(Next::Sleep);
+                    return Ok(self.until_asked(began));
                 }
+            }
+        }
+    }
+
+    /// No input can be taken before somebody makes room, and then wakes this actor.
+    fn stall(&mut self) -> Next {
+        self.stall.since.get_or_insert(self.setup.environment.clock.now());
+        Next::Sleep
+    }
+
+    /// What follows when there is no input: a reader without splits asks for one again.
+    fn until_asked(&mut self, now: Moment) -> Next {
+        match std::mem::replace(&mut self.reader, Reader::None) {
+            Reader::Unassigned(enumerator, at) if at <= now => {
+                self.ask(enumerator);
+                Next::Sleep
+            }
+            other => {
+                let next =
+                    if let Reader::Unassigned(_, at) = &other { Next::SleepFor(at.since(now)) } else { Next::Sleep };
+                self.reader = other;
+                next
             }
         }
     }
@@ -511,7 +551,14 @@ impl Subtask {
         }
         let Some(due) = self.setup.task.due() else { return Ok(()) };
         let now = self.setup.environment.clock.processing_time();
-        if due <= now { self.tell(TaskEvent::ProcessingTime(now)) } else { Ok(()) }
+        if due > now {
+            return Ok(());
+        }
+        let stalled = std::mem::take(&mut self.stall.untold);
+        if !stalled.is_zero() {
+            self.tell(TaskEvent::Stalled(stalled))?;
+        }
+        self.tell(TaskEvent::ProcessingTime(now))
     }
 
     fn tell(&mut self, event: TaskEvent) -> Result<(), Ended> {
@@ -576,24 +623,30 @@ impl Subtask {
 
     fn ask_for_split(&mut self) -> Result<(), Ended> {
         self.flush()?;
-        self.reader = match std::mem::replace(&mut self.reader, Reader::None) {
-            Reader::Reading(enumerator) => {
-                let body = ToEnumerator::Request(self.setup.id);
-                enumerator.do_send(Letter { attempt: self.setup.attempt, body });
-                Reader::Asked(enumerator)
-            }
-            other => other,
-        };
+        match std::mem::replace(&mut self.reader, Reader::None) {
+            Reader::Reading(enumerator) => self.ask(enumerator),
+            other => self.reader = other,
+        }
         Ok(())
     }
 
-    fn take_split(&mut self, split: Option<Rows>) -> Result<(), Ended> {
-        match (std::mem::replace(&mut self.reader, Reader::None), split) {
-            (Reader::Asked(enumerator), Some(split)) => {
+    fn ask(&mut self, enumerator: Addr<Enumerator>) {
+        let body = ToEnumerator::Request(self.setup.id);
+        enumerator.do_send(Letter { attempt: self.setup.attempt, body });
+        self.reader = Reader::Asked(enumerator);
+    }
+
+    fn take_split(&mut self, answer: Answer) -> Result<(), Ended> {
+        match (std::mem::replace(&mut self.reader, Reader::None), answer) {
+            (Reader::Asked(enumerator), Answer::Split(split)) => {
                 self.setup.task.add_split(split)?;
                 self.reader = Reader::Reading(enumerator);
             }
-            (Reader::Asked(_), None) => self.end_of_input()?,
+            (Reader::Asked(enumerator), Answer::Later(time)) => {
+                self.reader = Reader::Unassigned(enumerator, self.setup.environment.clock.now() + time);
+                self.tell(TaskEvent::Unassigned)?;
+            }
+            (Reader::Asked(_), Answer::Finished) => self.end_of_input()?,
             // A split that arrives behind the barrier of a stop is in no snapshot, but its enumerator's is older: it
             // is handed out again.
             (other, _) => self.reader = other,

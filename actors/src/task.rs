@@ -126,6 +126,11 @@ pub enum TaskEvent {
     Time(TimeSignal),
     /// Processing time has come this far. Said when it was asked for, see [`Task::due`].
     ProcessingTime(Timestamp),
+    /// For so long, since this was said last, no input could be taken, because outputs or memory had no room. Said before
+    /// [`Self::ProcessingTime`].
+    Stalled(Duration),
+    /// A source that has finished its splits was given no other one for now.
+    Unassigned,
     /// Something that the task waits for beside its inputs has happened; see [`Wake`].
     Woken,
     /// The inputs have ended: whatever is held back must be emitted.
@@ -254,6 +259,12 @@ pub trait Enumeration: Send {
     /// # Errors
     /// If the next split cannot be determined.
     fn next_split(&mut self, reader: u32) -> Result<Option<Rows>, Failure>;
+
+    /// After which time a reader asks again that was given nothing; `None` if nothing will ever be left for it.
+    fn ask_again(&self, reader: u32) -> Option<Duration> {
+        let _ = reader;
+        None
+    }
 
     /// What it has still to hand out, encoded.
     ///

@@ -8,8 +8,9 @@ use super::Stream;
 use crate::error::Result;
 use crate::io::{EitherReader, Source};
 use crate::model::Data;
+use crate::operator::event_time::Watermarks;
 use crate::operator::{BatchHead, Chain, Partition, SideId, SideOutput, SourceHead, SubtaskContext};
-use crate::plan::{BlockShape, Exchange, Input, InputFrom, Node, Plan, PlanError, resolve};
+use crate::plan::{BlockShape, Exchange, Input, InputFrom, Node, Plan, PlanError, label_upstream, resolve};
 use crate::runtime::{
     self, BlockDeploy, BlockFactory, Deployment, JobHandle, JobOptions, OpenChain, OpenSide, PartitionRouter, Router,
     SideRouter, SourceDeploy, SourceSplits, TypedSide,
@@ -41,6 +42,8 @@ pub(crate) struct Draft {
     max_parallelism: Option<u32>,
     shapes: Vec<BlockShape>,
     blocks: Vec<BlockMakers>,
+    /// Mistakes that are found where they are made, and told when the plan is.
+    mistakes: Vec<PlanError>,
 }
 
 /// Makes the task factory of a block, once its plan is known.
@@ -67,7 +70,13 @@ impl Topology {
     /// An empty topology. Its name appears in plans, logs and errors.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        let draft = Draft { name: name.to_owned(), max_parallelism: None, shapes: Vec::new(), blocks: Vec::new() };
+        let draft = Draft {
+            name: name.to_owned(),
+            max_parallelism: None,
+            shapes: Vec::new(),
+            blocks: Vec::new(),
+            mistakes: Vec::new(),
+        };
         Self { draft: Arc::new(Mutex::new(draft)) }
     }
 
@@ -98,8 +107,7 @@ impl Topology {
         let makers = BlockMakers { source: Some((name.clone(), splits)), ..BlockMakers::default() };
         let open = move |context: &mut SubtaskContext| {
             let reader = EitherReader::open(&source, &name, context)?;
-            let restored = context.restored.as_ref().map(|restored| &restored.state);
-            SourceHead::open(&name, reader, restored, context.counters.records_in.clone())
+            SourceHead::open(&name, reader, context)
         };
         Stream::begin(self.clone(), shape, makers, Arc::new(open))
     }
@@ -137,6 +145,9 @@ impl Topology {
     /// The first mistake that is found; see [`PlanError`].
     pub fn plan_with(&self, parallelism: u32) -> Result<Plan, PlanError> {
         let draft = self.draft();
+        if let Some(mistake) = draft.mistakes.first() {
+            return Err(mistake.clone());
+        }
         resolve(&draft.name, &draft.shapes, parallelism, draft.max_parallelism)
     }
 
@@ -201,6 +212,18 @@ impl Draft {
     /// Notes down that an operator of a block keeps keyed state under `uid`.
     pub(crate) fn keeps_state(&mut self, block: usize, uid: &str) {
         self.blocks[block].keyed.get_or_insert_with(|| uid.to_owned());
+    }
+
+    /// Looks for what cannot be carried out of what is said about watermarks in a block.
+    pub(crate) fn check_event_time<M>(&mut self, block: usize, watermarks: &Watermarks<M>) {
+        let is_source = self.blocks[block].source.is_some();
+        let behind =
+            "only readers can be held back: a group must be named in the block of a source, before any exchange";
+        let mistake = watermarks.mistake().or_else(|| (watermarks.is_aligned() && !is_source).then_some(behind));
+        if let Some(mistake) = mistake {
+            let after = label_upstream(&self.shapes, &self.shapes[block]);
+            self.mistakes.push(PlanError::EventTime { after, mistake: mistake.to_owned() });
+        }
     }
 
     pub(crate) fn set_parallelism(&mut self, block: usize, parallelism: u32) {

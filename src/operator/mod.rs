@@ -3,6 +3,7 @@
 pub mod aggregate;
 mod chain;
 mod context;
+pub mod event_time;
 mod filter;
 mod flat_map;
 mod fold;
@@ -12,9 +13,10 @@ mod map;
 mod partition;
 mod side_output;
 mod sink;
+mod source_head;
 pub mod window;
 
-pub use chain::{BatchHead, BoxedChain, Chain, HeadStatus, SourceHead, Step, Then};
+pub use chain::{BatchHead, BoxedChain, Chain, HeadStatus, Step, Then};
 pub use context::{Counter, Counters, CountersView, OperatorState, Restored, SubtaskContext};
 pub use filter::{Filter, TryFilter};
 pub use flat_map::{FlatMap, TryFlatMap};
@@ -25,11 +27,16 @@ pub use map::{Map, TryMap};
 pub use partition::{ByKeyGroup, Custom, First, Local, Partition, Random, RoundRobin};
 pub use side_output::{SideEmitter, SideId, SideOutput};
 pub use sink::SinkOperator;
+pub use source_head::SourceHead;
+pub(crate) use source_head::{Hold, SplitNames};
+
+use std::time::Duration;
 
 use millstream_actors::ids::CheckpointId;
 use millstream_actors::time::{TimeSignal, Timestamp};
 
 use crate::error::Result;
+use crate::io::SplitSignal;
 use crate::model::Record;
 use crate::state::{KeyedTable, StateError};
 use chain::ForHead;
@@ -53,9 +60,16 @@ pub trait Emit<T> {
     /// # Errors
     /// As [`Self::emit`].
     fn signal(&mut self, signal: TimeSignal) -> Result<()>;
+
+    /// Says something about the splits of the block's source, behind the records emitted so far. What stands between a
+    /// reader and the chain hands it on.
+    ///
+    /// # Errors
+    /// As [`Self::emit`].
+    fn split(&mut self, signal: SplitSignal) -> Result<()>;
 }
 
-/// Collects records, and drops what is said about event time; for tests.
+/// Collects records, and drops what is said between them; for tests.
 impl<T> Emit<T> for Vec<Record<T>> {
     #[inline]
     fn emit(&mut self, record: Record<T>) -> Result<()> {
@@ -64,6 +78,10 @@ impl<T> Emit<T> for Vec<Record<T>> {
     }
 
     fn signal(&mut self, _signal: TimeSignal) -> Result<()> {
+        Ok(())
+    }
+
+    fn split(&mut self, _signal: SplitSignal) -> Result<()> {
         Ok(())
     }
 }
@@ -129,6 +147,14 @@ pub trait Operator: Send + 'static {
 pub enum Event {
     /// Processing time has come this far. Said when it was asked for, see [`Control::Due`].
     ProcessingTime(Timestamp),
+    /// The block's source says something about its splits.
+    Split(SplitSignal),
+    /// The block's source has no split for now, and asks again later. It said of all splits before that they are
+    /// finished.
+    Unassigned,
+    /// For so long, since this was said last, the subtask could not take any input, because its outputs or its memory had
+    /// no room. Said before [`Event::ProcessingTime`].
+    Stalled(Duration),
     /// A future that the operator polls, or whatever else it waits for, wants to be looked at; see
     /// [`SubtaskContext::wake`].
     Woken,
@@ -171,6 +197,9 @@ pub enum Control<'a> {
     Due(&'a mut Option<Timestamp>),
     /// Asks whether somebody has more to emit for a signal that came before: to be set if so.
     Unfinished(&'a mut bool),
+    /// The records that are taken from now on arrived at this processing time. Said if it was asked for, see
+    /// `SubtaskContext::wants_arrivals`.
+    Arrivals(Timestamp),
     /// Asks for how many more records there is room inside: to be lowered to the operator's own.
     Room(&'a mut usize),
     /// The inputs are empty for now, or a barrier is about to pass: nothing visible may be kept back in buffers.

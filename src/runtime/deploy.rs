@@ -20,6 +20,7 @@ use super::job::{JobHandle, JobWatch, Totals};
 use super::options::JobOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Surroundings;
+use crate::operator::event_time::AlignmentGroups;
 use crate::operator::{CountersView, SideId};
 use crate::plan::Plan;
 use crate::state::{StateDir, StateOptions};
@@ -49,6 +50,7 @@ pub(crate) struct Preparation {
     counted: Counted,
     totals: Totals,
     surroundings: Surroundings,
+    alignment_groups: AlignmentGroups,
     blueprint: Blueprint,
 }
 
@@ -72,6 +74,7 @@ impl Preparation {
             run: Arc::clone(&self.run),
             counted: self.counted.clone(),
             surroundings: self.surroundings.clone(),
+            alignment_groups: self.alignment_groups.clone(),
             read_sides,
         }
     }
@@ -130,6 +133,7 @@ pub(crate) fn prepare(mut plan: Plan, options: &JobOptions, make: impl FnOnce(&m
         counted: counted.clone(),
         totals: Arc::default(),
         surroundings,
+        alignment_groups: AlignmentGroups::default(),
         blueprint: Blueprint::default(),
         plan,
     };

@@ -5,6 +5,7 @@ use millstream_actors::packet::Signal;
 use millstream_actors::time::{TimeSignal, Timestamp};
 
 use crate::error::Result;
+use crate::io::SplitSignal;
 use crate::model::{Data, Record, RecordBatch};
 use crate::operator::{Emit, Partition, SideEmitter};
 
@@ -46,6 +47,11 @@ impl<T, R: Router<T>> Emit<T> for RouterEnd<'_, R> {
         }
         self.flush()?;
         self.outputs.broadcast(Signal::Time(signal));
+        Ok(())
+    }
+
+    /// Splits are nothing to other blocks.
+    fn split(&mut self, _signal: SplitSignal) -> Result<()> {
         Ok(())
     }
 }
