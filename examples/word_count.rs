@@ -8,15 +8,13 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
 use millstream::actors::error::FailureKind;
-
 use millstream::ops::{RunArgs, attend};
 use millstream::prelude::*;
+use millstream::testing::Chaos;
 use serde::{Deserialize, Serialize};
 
 #[derive(Parser)]
@@ -90,29 +88,13 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Attends the job while another thread kills a random subtask after each `pause`; then lists what was killed.
+/// Attends the job while a random subtask dies after each `pause`; then lists what was killed.
 fn attend_under_fire(job: JobHandle, pause: Duration, seed: u64) -> Result<Ledger> {
     println!("kills a subtask every {pause:?}, seed {seed}");
-    let (watch, over) = (job.watch(), AtomicBool::new(false));
-    let ledger = thread::scope(|threads| {
-        threads.spawn(|| {
-            let victims = watch.subtasks();
-            let mut random = seed;
-            let mut known = 0;
-            while !watch.wait_for(pause) && !over.load(Ordering::Relaxed) {
-                // Kills that come faster than checkpoints would keep the job where it is, for ever.
-                let completed = watch.checkpoints().len();
-                if std::mem::replace(&mut known, completed) == completed {
-                    continue;
-                }
-                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                watch.kill(victims[(random >> 33) as usize % victims.len()]);
-            }
-        });
-        let ledger = attend(job);
-        over.store(true, Ordering::Relaxed);
-        ledger
-    })?;
+    let watch = job.watch();
+    let chaos = Chaos::new(seed).every(pause).unleash(&watch);
+    let ledger = attend(job)?;
+    chaos.end();
     let attempts = watch.attempts();
     let mut kills = 0;
     for (attempt, next) in attempts.iter().zip(attempts.iter().skip(1)) {

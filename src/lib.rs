@@ -74,7 +74,7 @@ pub mod prelude {
         RateLimit, from_iter,
     };
     pub use crate::operator::event_time::Watermarks;
-    pub use crate::operator::{Chain, SideOutput};
+    pub use crate::operator::{AsyncMap, Chain, SideOutput};
     pub use crate::plan::{Plan, PlanError};
     pub use crate::runtime::{JobHandle, JobOptions, JobWatch, Ledger};
 }

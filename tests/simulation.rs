@@ -50,8 +50,34 @@ fn same_seed_is_the_same_run() {
         let (first, second) = (run(seed), run(seed));
         assert_eq!(first.trace().events(), second.trace().events(), "seed {seed}");
         assert_eq!(first.trace_hash(), second.trace_hash(), "seed {seed}");
+        assert_eq!(first.state_digest(), second.state_digest(), "seed {seed}");
     }
     assert_ne!(run(1).trace_hash(), run(2).trace_hash());
+}
+
+/// Names the file in which a child process leaves its hashes.
+const HASHES: &str = "MILLSTREAM_TEST_HASHES";
+
+#[test]
+fn same_seed_is_the_same_run_in_another_process() {
+    let hashes = || {
+        let run = |seed| Simulation::new(counts(), seed).kill_randomly(2).run();
+        let hashes = |seed| (run(seed).trace_hash(), run(seed).state_digest());
+        format!("{:x?}", (0..5).map(hashes).collect::<Vec<_>>())
+    };
+    if let Some(file) = std::env::var_os(HASHES) {
+        return std::fs::write(file, hashes()).expect("the parent's directory is there");
+    }
+    let directory = tempfile::tempdir().expect("there is room for temporary files");
+    let file = directory.path().join("hashes");
+    let own = std::env::current_exe().expect("a test knows where it lies");
+    let child = std::process::Command::new(own)
+        .args(["--exact", "same_seed_is_the_same_run_in_another_process"])
+        .env(HASHES, &file)
+        .output()
+        .expect("a test can start itself");
+    assert!(child.status.success(), "{child:?}");
+    assert_eq!(std::fs::read_to_string(&file).expect("the child has left its hashes"), hashes());
 }
 
 #[test]

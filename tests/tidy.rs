@@ -13,13 +13,13 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("state", &["model"], &["ids", "time"]),
     // Sinks and sources are operators at the ends of a block, and open in a subtask's context (docs/adr/0004).
     // Splits of a source meet in the valve of channels (docs/adr/0007).
-    ("operator", &["model", "state", "io"], &["ids", "packet", "protocol", "task", "time"]),
+    ("operator", &["model", "state", "io"], &["ids", "packet", "protocol", "sabotage", "task", "time"]),
     ("io", &["model", "operator"], &["ids", "time"]),
     // The patterns of edges are the blueprint's.
     ("plan", &["model", "operator", "io"], &["blueprint"]),
     ("runtime", &["model", "state", "operator", "io", "plan"], ANY),
     // Factories of tasks are kept until the plan is known.
-    ("api", &["model", "operator", "io", "plan", "runtime"], &["task", "time"]),
+    ("api", &["model", "operator", "io", "plan", "runtime"], &["ids", "task", "time"]),
     ("ops", &["api", "runtime"], &["observe"]),
     ("testing", &["model", "state", "operator", "io", "plan", "runtime", "api", "ops"], ANY),
 ];
@@ -109,7 +109,7 @@ const AMBIENT_ALLOWED: &[(&str, &str, &str)] = &[
     ("actors/src/time.rs", "Instant::now", "it is the clock"),
     ("actors/src/time.rs", "SystemTime::now", "it is the clock"),
     ("actors/src/job.rs", "spawn_blocking", "it is the blocking pool"),
-    ("src/runtime/job.rs", "Instant::now", "the ledger tells people how long they waited; nothing is decided by it"),
+    ("src/runtime/deploy.rs", "Instant::now", "the ledger tells people how long they waited; nothing is decided by it"),
     ("src/runtime/checkpoints.rs", "std::collections::hash_map", "a run is named at random, once per state directory"),
 ];
 

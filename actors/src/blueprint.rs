@@ -1,8 +1,9 @@
 //! What the supervisor deploys: blocks, how many subtasks each has, and the edges between them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::ids::BlockId;
+use crate::ids::{BlockId, ChannelId, SubtaskId};
 use crate::task::{EnumerationFactory, TaskFactory};
 
 /// A job without its types: only factories know what the tasks do.
@@ -62,6 +63,50 @@ impl EdgePattern {
             }
             Self::Pointwise => vec![(u64::from(sender) * u64::from(receivers) / u64::from(senders)) as u32],
         }
+    }
+}
+
+/// The channels of a blueprint, numbered per receiver.
+#[derive(Debug, Clone)]
+pub struct Channels {
+    /// Per sender, per outgoing edge, the receivers and the channels they know it by.
+    outgoing: BTreeMap<SubtaskId, Vec<Vec<(SubtaskId, ChannelId)>>>,
+    incoming: BTreeMap<SubtaskId, u32>,
+}
+
+impl Channels {
+    /// The channels along all edges of `blueprint`.
+    #[must_use]
+    pub fn of(blueprint: &Blueprint) -> Self {
+        let mut channels_of = Self { outgoing: BTreeMap::new(), incoming: BTreeMap::new() };
+        for edge in &blueprint.edges {
+            let senders = blueprint.blocks[edge.from.0 as usize].parallelism;
+            let receivers = blueprint.blocks[edge.to.0 as usize].parallelism;
+            for sender in 0..senders {
+                let channels = edge.pattern.receivers(sender, senders, receivers).into_iter().map(|receiver| {
+                    let receiver = SubtaskId { block: edge.to, index: receiver };
+                    let next = channels_of.incoming.entry(receiver).or_default();
+                    let channel = ChannelId(*next);
+                    *next += 1;
+                    (receiver, channel)
+                });
+                let sender = SubtaskId { block: edge.from, index: sender };
+                channels_of.outgoing.entry(sender).or_default().push(channels.collect());
+            }
+        }
+        channels_of
+    }
+
+    /// Per outgoing edge of `sender`, the receivers and the channels they know it by.
+    #[must_use]
+    pub fn outgoing(&self, sender: SubtaskId) -> &[Vec<(SubtaskId, ChannelId)>] {
+        self.outgoing.get(&sender).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many input channels `receiver` has.
+    #[must_use]
+    pub fn incoming(&self, receiver: SubtaskId) -> usize {
+        self.incoming.get(&receiver).map_or(0, |&channels| channels as usize)
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use actix::{Actor, Addr, AsyncContext};
 
-use crate::blueprint::Blueprint;
+use crate::blueprint::Channels;
 use crate::channel::{Credits, Deliver, Outputs, Sender};
 use crate::checkpoints::Beginning;
 use crate::coordinator::{self, Coordinator};
 use crate::enumerator::Enumerator;
-use crate::ids::{BlockId, ChannelId, SubtaskId};
+use crate::ids::{BlockId, SubtaskId};
 use crate::kill::KillSwitch;
 use crate::mail::{Letter, Routes, ToCoordinator, ToSubtask};
 use crate::subtask::{self, Meet, Subtask};
@@ -58,7 +58,7 @@ pub(crate) fn start(
         let part = beginning.restored.as_ref().and_then(|manifest| manifest.subtasks.get(&id));
         part.is_some_and(|part| part.drained)
     };
-    let wiring = Wiring::of(&setup.blueprint);
+    let wiring = Channels::of(&setup.blueprint);
     let mut subtasks = BTreeMap::<SubtaskId, (Addr<Subtask>, KillSwitch)>::new();
     // Receivers first: a sender knows the addresses it sends to from its birth.
     while let Some((id, (task, wake))) = prepared.tasks.pop_last() {
@@ -120,41 +120,4 @@ pub(crate) fn start(
     };
     coordinator.do_send(Letter { attempt, body: ToCoordinator::Deployed(routes) });
     Running { kill: kill.clone(), subtasks, enumerators: enumerators.into_values().collect(), coordinator }
-}
-
-/// The channels of a blueprint, numbered per receiver.
-struct Wiring {
-    /// Per sender, per outgoing edge, the receivers and the channels they know it by.
-    outgoing: BTreeMap<SubtaskId, Vec<Vec<(SubtaskId, ChannelId)>>>,
-    incoming: BTreeMap<SubtaskId, u32>,
-}
-
-impl Wiring {
-    fn of(blueprint: &Blueprint) -> Self {
-        let mut wiring = Self { outgoing: BTreeMap::new(), incoming: BTreeMap::new() };
-        for edge in &blueprint.edges {
-            let senders = blueprint.blocks[edge.from.0 as usize].parallelism;
-            let receivers = blueprint.blocks[edge.to.0 as usize].parallelism;
-            for sender in 0..senders {
-                let channels = edge.pattern.receivers(sender, senders, receivers).into_iter().map(|receiver| {
-                    let receiver = SubtaskId { block: edge.to, index: receiver };
-                    let next = wiring.incoming.entry(receiver).or_default();
-                    let channel = ChannelId(*next);
-                    *next += 1;
-                    (receiver, channel)
-                });
-                let sender = SubtaskId { block: edge.from, index: sender };
-                wiring.outgoing.entry(sender).or_default().push(channels.collect());
-            }
-        }
-        wiring
-    }
-
-    fn outgoing(&self, sender: SubtaskId) -> &[Vec<(SubtaskId, ChannelId)>] {
-        self.outgoing.get(&sender).map_or(&[], Vec::as_slice)
-    }
-
-    fn incoming(&self, receiver: SubtaskId) -> usize {
-        self.incoming.get(&receiver).map_or(0, |&channels| channels as usize)
-    }
 }

@@ -83,7 +83,9 @@ pub(crate) struct Subtask {
     /// Set while a batch is in hand.
     in_hand: Option<Permit>,
     /// Whether the task is to emit more before it hears anything else.
-    pub(crate) unfinished: bool,
+    pub(crate) emission: Emission,
+    /// Whether the inputs have ended and the task still emits what it held back.
+    pub(crate) is_ending: bool,
     /// Whether what the task waits for beside its inputs has happened.
     woken: bool,
     /// Records taken in this attempt.
@@ -304,7 +306,8 @@ impl Subtask {
             alignment: Alignment::new(setup.channels),
             valve: WatermarkValve::new(setup.channels),
             in_hand: None,
-            unfinished: false,
+            emission: Emission::Complete,
+            is_ending: false,
             woken: false,
             taken: 0,
             rounds: Rounds::default(),
@@ -417,7 +420,7 @@ impl Subtask {
             return Ok(Next::Again);
         }
         // Time is told between two events, and when there is memory for what follows from it.
-        Ok(if must_hold || self.unfinished { next } else { self.until_due(next) })
+        Ok(if must_hold || self.emission == Emission::Unfinished { next } else { self.until_due(next) })
     }
 
     /// What follows a slice, if processing time is not to be missed.
@@ -454,11 +457,18 @@ impl Subtask {
                 will_be_woken = true;
                 continue;
             }
+            if self.is_ending && self.emission == Emission::Complete {
+                self.drain_done()?;
+            }
+            if self.emission == Emission::Waiting {
+                self.flush()?;
+                return Ok(Next::Sleep);
+            }
             let reads = matches!(self.reader, Reader::Reading(_));
-            if self.unfinished || self.in_hand.is_some() || reads {
+            if self.emission == Emission::Unfinished || self.in_hand.is_some() || reads {
                 match self.run_chunk()? {
                     Then::BatchDone => self.in_hand = None,
-                    Then::More | Then::Unfinished => {}
+                    Then::More | Then::Unfinished | Then::Waiting => {}
                     Then::Blocked if will_be_woken => {
                         self.view.blocked += 1;
                         return Ok(self.stall());
@@ -524,7 +534,13 @@ impl Subtask {
         }
         let progress = self.setup.task.run(budget, &mut self.setup.outputs)?;
         self.taken += progress.records as u64;
-        self.unfinished = progress.then == Then::Unfinished;
+        self.emission = match progress.then {
+            Then::Unfinished => Emission::Unfinished,
+            Then::Waiting => Emission::Waiting,
+            // An output without room changes nothing.
+            Then::Blocked => self.emission,
+            _ => Emission::Complete,
+        };
         let environment = &self.setup.environment;
         if environment.chance.is_some() && environment.choose(CHANCE_OF_CUT) == 0 {
             self.flush()?;
@@ -546,7 +562,7 @@ impl Subtask {
 
     /// Tells the task that processing time has come as far as it waits for.
     fn pass_time(&mut self) -> Result<(), Ended> {
-        if self.unfinished || self.drained {
+        if self.emission == Emission::Unfinished || self.drained {
             return Ok(());
         }
         let Some(due) = self.setup.task.due() else { return Ok(()) };
@@ -561,10 +577,8 @@ impl Subtask {
         self.tell(TaskEvent::ProcessingTime(now))
     }
 
-    fn tell(&mut self, event: TaskEvent) -> Result<(), Ended> {
-        if self.setup.task.on_event(event, &mut self.setup.outputs)? == Emission::Unfinished {
-            self.unfinished = true;
-        }
+    pub(crate) fn tell(&mut self, event: TaskEvent) -> Result<(), Ended> {
+        self.emission = self.setup.task.on_event(event, &mut self.setup.outputs)?;
         Ok(())
     }
 

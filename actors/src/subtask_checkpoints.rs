@@ -9,7 +9,7 @@ use crate::mail::{Letter, ToCoordinator, ToSubtask, ToSupervisor};
 use crate::packet::Signal;
 use crate::protocol::alignment::{AlignmentAction, AlignmentEvent};
 use crate::subtask::{Ended, Persisting, Reader, Subtask};
-use crate::task::{Pressure, SubtaskSnapshot, TaskEvent};
+use crate::task::{Emission, Pressure, SubtaskSnapshot, TaskEvent};
 
 /// Does `work`, unless a fault strikes; a panic is an error. `None` if the actor dies here.
 fn struck<T>(strike: Option<Strike>, work: impl FnOnce() -> Result<T, String>) -> Option<Result<T, String>> {
@@ -154,19 +154,20 @@ impl Subtask {
 
     /// Flushes what the task holds back, and ends the outputs. The actor lives on until the job has committed.
     pub(crate) fn end_of_input(&mut self) -> Result<(), Ended> {
-        if self.drained {
+        if self.drained || self.is_ending {
             return Ok(());
         }
         self.reader = Reader::None;
-        // What a watermark left unfinished is finished by the end of the input.
-        let _ = self.setup.task.on_event(TaskEvent::End, &mut self.setup.outputs)?;
-        self.unfinished = false;
-        self.flush()?;
-        self.drain_done()
+        self.is_ending = true;
+        self.tell(TaskEvent::End)?;
+        if self.emission == Emission::Complete { self.drain_done() } else { Ok(()) }
     }
 
     pub(crate) fn drain_done(&mut self) -> Result<(), Ended> {
-        self.drained = true;
+        if !self.drained {
+            self.flush()?;
+        }
+        (self.drained, self.is_ending) = (true, false);
         self.view.drained = true;
         self.setup.outputs.broadcast(Signal::End);
         self.pass(CrashPoint::Drained, None)?;

@@ -109,6 +109,8 @@ pub enum Then {
     BatchDone,
     /// An event before it has not emitted everything yet: the task is to be run again before anything else.
     Unfinished,
+    /// The same, but only something that wakes the task lets it go on.
+    Waiting,
     /// The budget is used up; there may be more to do.
     More,
     /// An output has no room.
@@ -139,12 +141,14 @@ pub enum TaskEvent {
     Flush,
 }
 
-/// Whether an event has emitted everything that it had to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether everything has been emitted that had to be for the events so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[must_use]
 pub enum Emission {
     /// It has.
     Complete,
+    /// It has not, and only something that wakes the task lets it go on.
+    Waiting,
     /// It has not: the task is to be run before anything else.
     Unfinished,
 }

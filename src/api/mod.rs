@@ -1,5 +1,6 @@
 //! The typed builder that users write against.
 
+mod event_time;
 mod exchange;
 mod keyed_stream;
 mod sinks;

@@ -2,14 +2,15 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use millstream_actors::time::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::topology::{BlockMakers, Topology};
 use crate::error::{BoxError, Result};
 use crate::model::Data;
-use crate::operator::event_time::{EventTime, IngestionTime, MakeGenerator, Watermarks};
 use crate::operator::{
-    BoxedChain, Chain, Filter, FlatMap, Inspect, Map, SubtaskContext, Then, TryFilter, TryFlatMap, TryInspect, TryMap,
+    AsyncMap, AsyncMapOperator, BoxedChain, Chain, Filter, FlatMap, Inspect, Map, SubtaskContext, Then, TryFilter,
+    TryFlatMap, TryInspect, TryMap,
 };
 use crate::plan::BlockShape;
 use crate::runtime::OpenChain;
@@ -175,68 +176,89 @@ impl<C: Chain> Stream<C> {
         self.then("try_inspect", None, move |_| Ok(TryInspect::new(function.instance())))
     }
 
-    /// Gives each record its event time, and the stream its watermarks.
-    ///
-    /// # Shape
-    /// Each record as it is, in order. Its event time is what `time_of` gives: a [`Timestamp`], whole milliseconds since
-    /// the Unix epoch, or a [`SystemTime`](std::time::SystemTime). With [`Timestamp::NONE`] the record has no event time,
-    /// and says nothing about that of the stream. Watermarks that come from before are dropped, but for the end of event
-    /// time, which follows the end of the input.
-    ///
-    /// In the block of a source, before any exchange, each split has watermarks of its own, and the lowest of them is
-    /// said. So stand as close to the source as possible: behind an exchange, records of several splits are mixed.
-    ///
-    /// # Errors
-    /// Lengths of time that cannot be, and a group behind an exchange, are mistakes of the plan:
-    /// [`PlanError::EventTime`](crate::plan::PlanError::EventTime).
-    ///
-    /// # Recovery
-    /// Nothing of it is in a snapshot. After a restart, watermarks begin with the records that follow.
+    /// Calls an asynchronous function for each record, a hundred at a time, and emits the results in the order of the
+    /// records. [`Stream::map_async_with`] has the choices.
     ///
     /// # Example
     /// ```
     /// # use millstream::prelude::*;
     /// # let topology = Topology::new("doc");
-    /// let orders = topology
-    ///     .source("orders", Collection::of([("tea", 1_000), ("cup", 1_500)]))
-    ///     .event_time(Watermarks::bounded_out_of_order(5.seconds()).idle_after(30.seconds()), |order| order.1)
-    ///     .collect("results");
+    /// async fn population(city: &'static str) -> Result<u64, std::io::Error> {
+    ///     Ok(city.len() as u64 * 100_000) // a call to some service
+    /// }
+    ///
+    /// let populations = topology
+    ///     .source("cities", Collection::of(["Ulm", "Bonn"]))
+    ///     .map_async("population", population)
+    ///     .collect("populations");
     /// # topology.start(JobOptions::new().parallelism(1))?.wait()?;
-    /// # assert_eq!(orders.take().len(), 2);
+    /// assert_eq!(populations.take(), [300_000, 400_000]);
     /// # Ok::<(), millstream::Error>(())
     /// ```
-    ///
-    /// # Source
-    /// `docs/semantics.md`, section 10; `docs/event-time.md`.
-    pub fn event_time<M, R, F>(
-        self,
-        watermarks: Watermarks<M>,
-        time_of: F,
-    ) -> Stream<impl Chain<Out = C::Out> + use<M, R, F, C>>
+    pub fn map_async<U, X, F, R>(self, uid: &str, function: F) -> Stream<impl Chain<Out = U> + use<U, X, F, R, C>>
     where
-        M: MakeGenerator<C::Out>,
-        R: Into<Timestamp> + 'static,
-        F: FnMut(&C::Out) -> R + Clone + Send + 'static,
+        C::Out: Clone + Serialize + DeserializeOwned,
+        U: Data,
+        X: Into<BoxError> + Send + 'static,
+        F: FnMut(C::Out) -> R + Clone + Send + 'static,
+        R: Future<Output = Result<U, X>> + Send + 'static,
     {
-        self.topology.draft().check_event_time(self.block, &watermarks);
-        let prototype = Prototype::new((watermarks, time_of));
-        self.then("event_time", None, move |context| {
-            let (watermarks, time_of) = prototype.instance();
-            Ok(EventTime::open(&watermarks, time_of, context))
-        })
+        self.map_async_with(uid, AsyncMap::ordered(function))
     }
 
-    /// Gives each record the processing time of its arrival as event time, and the stream watermarks that follow the
-    /// clock, whether records come or not.
+    /// Calls an asynchronous function for each record, many at a time, and emits the results.
     ///
     /// # Shape
-    /// Each record as it is, in order. The clock is read once for up to 512 records. Nothing is ever late before the next
-    /// exchange, and no input holds the watermark back by being quiet.
+    /// One result per record, in order or as they come. Watermarks keep their place among the records.
+    ///
+    /// # State
+    /// The records whose results are not emitted yet, at most the capacity per subtask.
+    ///
+    /// # Errors
+    /// An error that is not tried again, or a timeout without something to emit in its place, fails the attempt.
     ///
     /// # Recovery
-    /// Records that are read again have the time of that reading.
-    pub fn ingestion_time(self) -> Stream<impl Chain<Out = C::Out> + use<C>> {
-        self.then("ingestion_time", None, |context| Ok(IngestionTime::open(context)))
+    /// A snapshot holds these records, not their results: after a failure the function is called for them again, first.
+    /// So what it does in the outside world may be done more than once.
+    ///
+    /// The futures run on the thread of the subtask, inside a Tokio runtime with timers.
+    ///
+    /// # Example
+    /// ```
+    /// # use millstream::prelude::*;
+    /// use std::time::Duration;
+    ///
+    /// use millstream::operator::Retries;
+    ///
+    /// # let topology = Topology::new("doc");
+    /// async fn lookup(customer: u32) -> Result<String, std::io::Error> {
+    ///     Ok(format!("customer {customer}"))
+    /// }
+    ///
+    /// let calls = AsyncMap::unordered(lookup)
+    ///     .capacity(20)
+    ///     .timeout(Duration::from_secs(5))
+    ///     .on_timeout(|customer| format!("unknown {customer}"))
+    ///     .retries(Retries::fixed(3, Duration::from_millis(100)));
+    /// let names = topology.source("customers", Collection::of([1, 2])).map_async_with("names", calls).collect("results");
+    /// # topology.start(JobOptions::new().parallelism(1))?.wait()?;
+    /// assert_eq!(names.take().len(), 2);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    pub fn map_async_with<U, X, F, R>(
+        self,
+        uid: &str,
+        map: AsyncMap<C::Out, U, X, F>,
+    ) -> Stream<impl Chain<Out = U> + use<U, X, F, R, C>>
+    where
+        C::Out: Clone + Serialize + DeserializeOwned,
+        U: Data,
+        X: Into<BoxError> + Send + 'static,
+        F: FnMut(C::Out) -> R + Clone + Send + 'static,
+        R: Future<Output = Result<U, X>> + Send + 'static,
+    {
+        let (map, name) = (Prototype::new(map), uid.to_owned());
+        self.then("map_async", Some(uid), move |context| AsyncMapOperator::open(&name, map.instance(), context))
     }
 
     /// Forgets the type of the chain, so that the stream's type can be named: `Stream<BoxedChain<T>>`.

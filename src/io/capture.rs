@@ -15,7 +15,12 @@ use crate::operator::SubtaskContext;
 
 /// The captured outputs of a job, by uid. Clones are the same outputs.
 #[derive(Clone, Default)]
-pub(crate) struct Captures(Arc<Mutex<BTreeMap<String, Box<dyn Any + Send>>>>);
+pub(crate) struct Captures(Arc<Mutex<BTreeMap<String, Output>>>);
+
+struct Output {
+    memory: Box<dyn Any + Send>,
+    of: &'static str,
+}
 
 /// One record that was written to a sink, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,16 +76,24 @@ pub(crate) struct Sealed {
 }
 
 impl Captures {
-    /// The memory of the output `uid`; `None` if it holds records of another type.
-    pub(crate) fn of<T: Data>(&self, uid: &str) -> Option<Capture<T>> {
+    /// The memory of the output `uid`.
+    ///
+    /// # Errors
+    /// If it holds records of another type: its name.
+    pub(crate) fn of<T: Data>(&self, uid: &str) -> Result<Capture<T>, &'static str> {
         let mut outputs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = outputs.entry(uid.to_owned()).or_insert_with(|| Box::new(Capture::<T>::new()));
-        place.downcast_ref::<Capture<T>>().cloned()
+        let new = || Output { memory: Box::new(Capture::<T>::new()), of: std::any::type_name::<T>() };
+        let output = outputs.entry(uid.to_owned()).or_insert_with(new);
+        output.memory.downcast_ref::<Capture<T>>().cloned().ok_or(output.of)
     }
 
-    /// The outputs that there are.
-    pub(crate) fn uids(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    /// The same, for a test that names what it reads.
+    ///
+    /// # Panics
+    /// If it holds records of another type.
+    pub(crate) fn read<T: Data>(&self, uid: &str) -> Capture<T> {
+        let wanted = std::any::type_name::<T>();
+        self.of(uid).unwrap_or_else(|of| panic!("output '{uid}' has records of type {of}, not {wanted}"))
     }
 }
 

@@ -6,6 +6,7 @@ mod collection;
 mod discard;
 #[cfg(test)]
 mod driver;
+mod feed;
 mod file;
 mod for_each;
 mod generator;
@@ -26,6 +27,7 @@ pub use capture::{Fate, Written};
 pub use collect::{Collect, CollectCommitter, CollectWriter, Collected, Staged};
 pub use collection::{Collection, Items, IterReader, IterSource, IterSplit, from_iter};
 pub use discard::Discard;
+pub(crate) use feed::{Feed, Feeds};
 pub use file::{
     CsvDecoder, CsvEncoder, DeadLetter, Decode, Encode, FileCommitter, FileReader, FileSink, FileSource, FileSplit,
     FileWriter, Framing, JsonDecoder, JsonEncoder, LineDecoder, LineEncoder, Part,

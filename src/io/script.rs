@@ -28,21 +28,21 @@ use crate::operator::{Emit, SubtaskContext};
 /// use std::time::Duration;
 ///
 /// use millstream::prelude::*;
-/// use millstream::testing::Script;
+/// use millstream::testing::{Script, Simulation};
+///
+/// let topology = Topology::new("orders");
+/// topology.source("orders", FileSource::lines("orders/*.txt")).collect("kept orders");
 ///
 /// let script = Script::new()
-///     .record_at("tea", 1_000)
-///     .record_at("cup", 1_500)
+///     .record_at("tea".to_owned(), 1_000)
+///     .record_at("cup".to_owned(), 1_500)
 ///     .watermark(2_000)
 ///     .pause(Duration::from_secs(60))
 ///     .abort()
-///     .record_at("tea", 3_000);
-/// let topology = Topology::new("orders");
-/// let orders = topology.source("orders", script).collect("orders");
-/// # topology.start(JobOptions::new().parallelism(1).without_checkpoints().restart(
-/// #     RestartPolicy::FixedDelay { attempts: Some(1), delay: Duration::ZERO })).map(drop)?;
-/// # let _ = orders;
-/// # Ok::<(), millstream::Error>(())
+///     .record_at("tea".to_owned(), 3_000);
+/// let run = Simulation::new(topology, 7).input("orders", script).run();
+/// run.assert_output("kept orders", &["tea", "cup", "tea"].map(str::to_owned));
+/// assert_eq!(run.attempts().len(), 2);
 /// ```
 ///
 /// # Source
@@ -215,11 +215,19 @@ pub(crate) trait ScriptLines<T>: Send + Sync + 'static {
     /// How many lanes there are.
     fn lanes(&self) -> usize;
 
-    /// A line of a lane; `None` behind its end.
+    /// A line of a lane. Each is asked for in order, again only after a restart.
     ///
     /// # Errors
     /// If it is an abort that has not struck yet.
-    fn read(&self, lane: usize, line: usize) -> Result<Option<Line<T>>>;
+    fn read(&self, lane: usize, line: usize) -> Result<NextLine<T>>;
+}
+
+/// What comes next in a lane.
+pub(crate) enum NextLine<T> {
+    Line(Line<T>),
+    /// It is not known yet.
+    NotYet,
+    End,
 }
 
 impl<T: Data + Clone + Sync> ScriptLines<T> for Script<T> {
@@ -227,13 +235,13 @@ impl<T: Data + Clone + Sync> ScriptLines<T> for Script<T> {
         self.lanes.len()
     }
 
-    fn read(&self, lane: usize, line: usize) -> Result<Option<Line<T>>> {
+    fn read(&self, lane: usize, line: usize) -> Result<NextLine<T>> {
         let lane = &self.lanes[lane];
-        let Some(found) = lane.lines.get(line) else { return Ok(None) };
+        let Some(found) = lane.lines.get(line) else { return Ok(NextLine::End) };
         if matches!(found, Line::Abort) && !lane.struck[line].swap(true, Ordering::SeqCst) {
             return Err(Error::other(format!("the script aborts at line {line}")));
         }
-        Ok(Some(found.clone()))
+        Ok(NextLine::Line(found.clone()))
     }
 }
 
@@ -277,6 +285,9 @@ impl<T: Data + Clone + Sync> Source for Script<T> {
     }
 }
 
+/// How long a reader waits for a line that is not known yet. Whoever adds the line does not wait for it.
+const NOT_YET: Duration = Duration::from_secs(3_600);
+
 /// Reads lanes of a script, inside one subtask.
 pub struct ScriptReader<T> {
     script: Arc<dyn ScriptLines<T>>,
@@ -309,9 +320,9 @@ impl<T: Data> SourceReader for ScriptReader<T> {
         out.split(SplitSignal::Reading(self.front))?;
         for _ in 0..limit {
             match self.script.read(position.lane, position.line)? {
-                Some(Line::Record(record)) => out.emit(record)?,
-                Some(Line::Signal(signal)) => out.signal(signal)?,
-                Some(Line::Pause(time)) => {
+                NextLine::Line(Line::Record(record)) => out.emit(record)?,
+                NextLine::Line(Line::Signal(signal)) => out.signal(signal)?,
+                NextLine::Line(Line::Pause(time)) => {
                     let now = self.clock.now();
                     let until = *self.pause.get_or_insert(now + time);
                     if now < until {
@@ -319,8 +330,9 @@ impl<T: Data> SourceReader for ScriptReader<T> {
                     }
                     self.pause = None;
                 }
-                Some(Line::Abort) => {}
-                None => {
+                NextLine::Line(Line::Abort) => {}
+                NextLine::NotYet => return Ok(ReadStatus::Wait(NOT_YET)),
+                NextLine::End => {
                     self.lanes.pop_front();
                     out.split(SplitSignal::Finished(self.front))?;
                     self.front = self.front.next();

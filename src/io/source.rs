@@ -92,6 +92,8 @@ pub enum SplitSignal {
     Reading(SplitNumber),
     /// Nothing more comes from the split.
     Finished(SplitNumber),
+    /// The reader has finished its splits and has no other one for now: it holds event time back for nobody.
+    Unassigned,
 }
 
 /// What a reader says after a call of [`SourceReader::read`].

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use millstream_actors::ids::SubtaskId;
 
 use super::capture::Captures;
+use super::feed::Feeds;
 use super::script::{Script, ScriptLines};
 use crate::error::{Error, Result};
 use crate::model::{Data, KeyHash};
@@ -19,6 +20,8 @@ pub(crate) struct Surroundings {
     /// The sinks that write all the same.
     pub(crate) real_sinks: BTreeSet<String>,
     scripts: BTreeMap<String, Arc<dyn Any + Send + Sync>>,
+    /// What is pushed into all sources, if they are not read.
+    pub(crate) feeds: Option<Feeds>,
     /// Sees where keyed records go.
     pub(crate) witness: Option<Arc<dyn Witness>>,
     /// The name of the run, if it is not to be a random one.
@@ -38,24 +41,18 @@ impl Surroundings {
         self.scripts.insert(uid.to_owned(), Arc::new(lines));
     }
 
-    /// The uids of sources that are replaced.
-    pub(crate) fn replaced_sources(&self) -> impl Iterator<Item = &str> {
-        self.scripts.keys().map(String::as_str)
-    }
-
     /// What is in the place of the source `uid`, if anything is.
     ///
     /// # Errors
     /// If the script has records of another type.
     pub(crate) fn script<T: Data>(&self, uid: &str) -> Result<Option<Arc<dyn ScriptLines<T>>>> {
-        let Some(script) = self.scripts.get(uid) else { return Ok(None) };
-        match script.downcast_ref::<Arc<dyn ScriptLines<T>>>() {
-            Some(script) => Ok(Some(Arc::clone(script))),
-            None => Err(Error::other(format!(
-                "the script for source '{uid}' has records of another type than {}",
-                std::any::type_name::<T>()
-            ))),
-        }
+        let script = match (&self.feeds, self.scripts.get(uid)) {
+            (Some(feeds), _) => feeds.of::<T>(uid).map(|feed| feed as Arc<dyn ScriptLines<T>>),
+            (None, Some(script)) => script.downcast_ref::<Arc<dyn ScriptLines<T>>>().cloned(),
+            (None, None) => return Ok(None),
+        };
+        let wrong = || format!("the input of source '{uid}' has other records than {}", std::any::type_name::<T>());
+        script.map(Some).ok_or_else(|| Error::other(wrong()))
     }
 
     /// Where the output of sink `uid` goes, if it does not go into the sink.

@@ -99,8 +99,7 @@ impl<O: Operator, E: Emit<O::Out>> Emit<O::In> for Into<'_, O, E> {
 
     #[inline]
     fn split(&mut self, signal: SplitSignal) -> Result<()> {
-        self.operator.on_event(Event::Split(signal), self.out)?;
-        self.out.split(signal)
+        self.operator.on_split(signal, self.out)
     }
 }
 

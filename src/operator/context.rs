@@ -252,7 +252,7 @@ impl SubtaskContext {
         let emitter = self.sides.entry(side.id()).or_insert_with(|| {
             let is_read = self.read_sides.contains(&side.id());
             let captured = self.surroundings.captures.as_ref().filter(|_| !is_read);
-            Box::new(match captured.and_then(|captures| captures.of::<T>(side.name())) {
+            Box::new(match captured.and_then(|captures| captures.of::<T>(side.name()).ok()) {
                 Some(memory) => SideEmitter::<T>::captured(memory),
                 None => SideEmitter::<T>::new(is_read),
             })

@@ -1,6 +1,7 @@
 //! What operators are, and the events they hear. One operator per file.
 
 pub mod aggregate;
+mod async_map;
 mod chain;
 mod context;
 pub mod event_time;
@@ -16,6 +17,7 @@ mod sink;
 mod source_head;
 pub mod window;
 
+pub use async_map::{AsyncMap, AsyncMapOperator, Retries};
 pub use chain::{BatchHead, BoxedChain, Chain, HeadStatus, Step, Then};
 pub use context::{Counter, Counters, CountersView, OperatorState, Restored, SubtaskContext};
 pub use filter::{Filter, TryFilter};
@@ -33,6 +35,7 @@ pub(crate) use source_head::{Hold, SplitNames};
 use std::time::Duration;
 
 use millstream_actors::ids::CheckpointId;
+pub use millstream_actors::task::{Emission, Wake};
 use millstream_actors::time::{TimeSignal, Timestamp};
 
 use crate::error::Result;
@@ -121,6 +124,15 @@ pub trait Operator: Send + 'static {
         out.signal(signal)
     }
 
+    /// Hears what is said about the splits of the block's source, and hands it on behind the records that came before.
+    ///
+    /// # Errors
+    /// As [`Self::on_record`].
+    #[inline]
+    fn on_split<E: Emit<Self::Out>>(&mut self, signal: SplitSignal, out: &mut E) -> Result<()> {
+        out.split(signal)
+    }
+
     /// Hears what happens beside its input.
     ///
     /// # Errors
@@ -147,10 +159,8 @@ pub trait Operator: Send + 'static {
 pub enum Event {
     /// Processing time has come this far. Said when it was asked for, see [`Control::Due`].
     ProcessingTime(Timestamp),
-    /// The block's source says something about its splits.
-    Split(SplitSignal),
-    /// The block's source has no split for now, and asks again later. It said of all splits before that they are
-    /// finished.
+    /// The block's source has no split for now, and asks again later. It says so to the operators behind it, by
+    /// [`SplitSignal::Unassigned`].
     Unassigned,
     /// For so long, since this was said last, the subtask could not take any input, because its outputs or its memory had
     /// no room. Said before [`Event::ProcessingTime`].
@@ -163,8 +173,8 @@ pub enum Event {
         /// About how many records are wanted.
         at_most: usize,
     },
-    /// The input has ended: whatever is still held back must be emitted now, all of it. The watermark that says that
-    /// event time is over has passed before.
+    /// The input has ended: whatever is still held back must be emitted. The watermark that says that event time is over
+    /// has passed before. What takes long may go on at [`Event::Resume`], or when the operator is woken.
     End,
 }
 
@@ -195,8 +205,8 @@ pub enum Control<'a> {
     },
     /// Asks for the earliest processing time that somebody waits for: it is to be lowered to the operator's own.
     Due(&'a mut Option<Timestamp>),
-    /// Asks whether somebody has more to emit for a signal that came before: to be set if so.
-    Unfinished(&'a mut bool),
+    /// Asks whether somebody has more to emit for what it heard before: to be raised if so.
+    Unfinished(&'a mut Emission),
     /// The records that are taken from now on arrived at this processing time. Said if it was asked for, see
     /// `SubtaskContext::wants_arrivals`.
     Arrivals(Timestamp),

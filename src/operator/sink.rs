@@ -34,7 +34,7 @@ impl<S: Sink> SinkOperator<S> {
         Ok(Self(match captured {
             None => Outlet::Own(TwoPhase::open(uid, sink, context)?),
             Some(memory) => {
-                let memory = memory.ok_or_else(|| Error::other(format!("two sinks are called '{uid}'")))?;
+                let memory = memory.map_err(|_| Error::other(format!("two outputs are called '{uid}'")))?;
                 let writes = TwoPhase::open(uid, &memory, context)?;
                 Outlet::Captured { memory, subtask: context.index, writes }
             }

@@ -21,6 +21,8 @@ pub struct SourceHead<R> {
     reader: R,
     records_in: Counter,
     next: SplitNumber,
+    /// The split that the operators believe to be read.
+    current: Option<SplitNumber>,
     /// Splits that the operators have not been told of.
     taken: Vec<SplitNumber>,
     /// For a reader that does not keep its splits apart: the one split that all of them are taken for.
@@ -42,6 +44,7 @@ where
             reader,
             records_in: context.counters.records_in.clone(),
             next: SplitNumber::default(),
+            current: None,
             taken: Vec::new(),
             whole: None,
             names: context.split_names.clone(),
@@ -87,10 +90,11 @@ impl<R: SourceReader> SourceHead<R> {
     }
 }
 
-/// Counts what a reader emits, and forgets the names of splits that are finished.
+/// Counts what a reader emits, says what changes about its splits, and forgets the names of those that are finished.
 struct Passing<'a, E> {
     out: &'a mut E,
     records: usize,
+    current: &'a mut Option<SplitNumber>,
     names: &'a SplitNames,
 }
 
@@ -107,8 +111,14 @@ impl<T, E: Emit<T>> Emit<T> for Passing<'_, E> {
 
     #[inline]
     fn split(&mut self, signal: SplitSignal) -> Result<()> {
-        if let SplitSignal::Finished(split) = signal {
-            self.names.remove(split);
+        match signal {
+            // A reader says so each time it is called.
+            SplitSignal::Reading(split) if self.current.replace(split) == Some(split) => return Ok(()),
+            SplitSignal::Finished(split) => {
+                self.names.remove(split);
+                self.current.take_if(|current| *current == split);
+            }
+            _ => {}
         }
         self.out.split(signal)
     }
@@ -129,7 +139,7 @@ where
         if self.hold.is_set() {
             return Ok(Step { records: 0, head: HeadStatus::Read(ReadStatus::Wait(HELD)) });
         }
-        let mut passing = Passing { out, records: 0, names: &self.names };
+        let mut passing = Passing { out, records: 0, current: &mut self.current, names: &self.names };
         let status = self.reader.read(limit, &mut passing)?;
         if status == ReadStatus::SplitsFinished
             && let Some(whole) = self.whole.take()
@@ -147,6 +157,7 @@ where
 
     fn on_event<E: Emit<R::Out>>(&mut self, event: Event, out: &mut E) -> Result<()> {
         if event == Event::Unassigned && !std::mem::replace(&mut self.is_unassigned, true) {
+            out.split(SplitSignal::Unassigned)?;
             out.signal(TimeSignal::Idle)?;
         }
         end_time(event, out)

@@ -165,7 +165,7 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
             router,
             sides,
             watermark: Timestamp::NONE,
-            unfinished: false,
+            emission: Emission::Complete,
             waits_for_processing_time: context.waits_for_processing_time,
             may_be_full: context.may_be_full,
             wants_arrivals: context.wants_arrivals,
@@ -207,7 +207,7 @@ struct BlockTask<C, R> {
     /// The last watermark that was sent.
     watermark: Timestamp,
     /// Whether an operator has more to emit before it hears anything else.
-    unfinished: bool,
+    emission: Emission,
     waits_for_processing_time: bool,
     may_be_full: bool,
     wants_arrivals: bool,
@@ -279,10 +279,10 @@ impl<C: Chain, R: Router<C::Out>> BlockTask<C, R> {
 
     /// Asks the operators whether one of them has more to emit.
     fn ask_whether_unfinished(&mut self) -> Result<Emission, Failure> {
-        let mut unfinished = false;
-        self.control(Control::Unfinished(&mut unfinished))?;
-        self.unfinished = unfinished;
-        Ok(if unfinished { Emission::Unfinished } else { Emission::Complete })
+        let mut emission = Emission::Complete;
+        self.control(Control::Unfinished(&mut emission))?;
+        self.emission = emission;
+        Ok(emission)
     }
 
     /// How many records may be taken.
@@ -306,10 +306,11 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
         if limit == 0 {
             return Ok(Progress { records: 0, then: Then::Blocked });
         }
-        if self.unfinished {
+        if self.emission != Emission::Complete {
             self.with_end(outputs, |chain, end| chain.on_event(Event::Resume { at_most: limit }, end))?;
             let then = match self.ask_whether_unfinished()? {
                 Emission::Unfinished => Then::Unfinished,
+                Emission::Waiting => Then::Waiting,
                 Emission::Complete => Then::More,
             };
             return Ok(Progress { records: 0, then });
@@ -345,7 +346,7 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
             TaskEvent::Flush => {
                 self.control(Control::Flush)?;
                 self.with_end(outputs, |_, end| end.flush())?;
-                return Ok(Emission::Complete);
+                return Ok(self.emission);
             }
         }
         self.ask_whether_unfinished()
@@ -361,8 +362,12 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
     }
 
     fn query(&mut self, question: &mut dyn Any) -> Result<(), Failure> {
-        let _ = question;
-        Ok(())
+        let Some(question) = question.downcast_mut::<StateQuestion>() else { return Ok(()) };
+        let mut ask = |table: &mut dyn KeyedTable| {
+            if table.name() == question.table { (question.read)(table) } else { Ok(()) }
+        };
+        let outcome = TablesOf(&mut self.chain).visit(&mut ask);
+        self.trust(outcome)
     }
 
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<(), Failure> {
@@ -461,6 +466,17 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
         self.control(Control::Split(Some(split)))
     }
 }
+
+/// A question to the task of a block: what a table of its keyed state holds.
+pub(crate) struct StateQuestion {
+    /// The name of the table.
+    pub(crate) table: String,
+    /// Reads the table, if the block has it.
+    pub(crate) read: ReadTable,
+}
+
+/// Reads a table whose types it knows.
+pub(crate) type ReadTable = Box<dyn FnMut(&mut dyn KeyedTable) -> Result<(), StateError>>;
 
 /// What the options of a job decide about one source.
 #[derive(Clone)]

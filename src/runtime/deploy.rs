@@ -31,7 +31,6 @@ pub(crate) struct Deployment {
     blueprint: Blueprint,
     config: JobConfig,
     checkpoints: JobCheckpoints,
-    state: StateDir,
     counted: Counted,
     totals: Totals,
     finished: Option<CountersView>,
@@ -127,7 +126,7 @@ pub(crate) fn prepare(mut plan: Plan, options: &JobOptions, make: impl FnOnce(&m
     let (finished, resumed_from) = (checkpoints.finished()?, checkpoints.latest_id()?);
     let surroundings = options.surroundings.clone();
     let mut preparation = Preparation {
-        state: state.clone(),
+        state,
         run: checkpoints.run(surroundings.run.as_deref())?,
         batch_records: options.batch_records,
         counted: counted.clone(),
@@ -152,19 +151,7 @@ pub(crate) fn prepare(mut plan: Plan, options: &JobOptions, make: impl FnOnce(&m
         seed: options.seed,
     };
     let Preparation { plan, totals, blueprint, .. } = preparation;
-    Ok(Deployment {
-        plan,
-        blueprint,
-        config,
-        checkpoints,
-        state,
-        counted,
-        totals,
-        finished,
-        resumed_from,
-        started,
-        temporary,
-    })
+    Ok(Deployment { plan, blueprint, config, checkpoints, counted, totals, finished, resumed_from, started, temporary })
 }
 
 /// The state directory; a temporary one if none is given. What lies in other storage needs none.
@@ -212,8 +199,8 @@ impl Deployment {
         Ok(Some((view, self.counted.total())))
     }
 
-    /// The blocks and edges, for a test that hosts them itself, with the state directory they work in.
-    pub(crate) fn into_parts(self) -> (Plan, Blueprint, StateDir) {
-        (self.plan, self.blueprint, self.state)
+    /// The blocks and edges, for a test that hosts them itself.
+    pub(crate) fn into_blueprint(self) -> Blueprint {
+        self.blueprint
     }
 }

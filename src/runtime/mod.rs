@@ -7,7 +7,7 @@ mod job;
 mod options;
 mod routing;
 
-pub(crate) use block::{BlockDeploy, BlockFactory, OpenChain, OpenSide, SourceDeploy, SourceSplits};
+pub(crate) use block::{BlockDeploy, BlockFactory, OpenChain, OpenSide, SourceDeploy, SourceSplits, StateQuestion};
 pub(crate) use deploy::{Deployment, prepare};
 pub use job::{JobHandle, JobWatch, Ledger};
 pub use options::JobOptions;

@@ -113,6 +113,14 @@ impl CrashDisks {
         machine.dies_at = None;
     }
 
+    /// Other disks with the same contents. Nobody has them open.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let copied = |disk: &Disk| Disk { synced: disk.seen.clone(), seen: disk.seen.clone(), unsynced: Vec::new() };
+        let disks = self.lock().disks.iter().map(|(stem, disk)| (stem.clone(), copied(disk))).collect();
+        Self(Arc::new(Mutex::new(Machine { disks, ..Machine::default() })))
+    }
+
     /// A number that differs, most likely, for disks with other contents.
     #[must_use]
     pub fn digest(&self) -> u64 {

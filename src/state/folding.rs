@@ -55,6 +55,10 @@ struct Captured {
 }
 
 impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> TableWork for Table<K, V> {
+    fn name(&self) -> &str {
+        &self.place.name
+    }
+
     fn id(&self) -> TableId {
         self.place.id
     }

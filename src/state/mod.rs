@@ -33,6 +33,8 @@ pub use options::{BackendFactory, StateOptions};
 pub use store::{Pressure, Store};
 pub use table::Table;
 
+use std::any::Any;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -40,7 +42,7 @@ use crate::model::Key;
 use error::Latch;
 
 /// A [`Table`] without its types, as a [`Store`] sees it. Only tables are.
-pub trait KeyedTable: work::TableWork {}
+pub trait KeyedTable: work::TableWork + Any {}
 
 impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> KeyedTable for Table<K, V> {}
 

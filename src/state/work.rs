@@ -11,6 +11,9 @@ use super::commit::FoldRows;
 
 /// What a store asks of a table.
 pub trait TableWork {
+    /// The name of the table within its store.
+    fn name(&self) -> &str;
+
     /// The number of the table in its file.
     fn id(&self) -> TableId;
 

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::actors::faults::{CrashPoint, Strike, WorkKind};
-
 /// One thing that goes wrong in a simulated run.
 ///
 /// A fault strikes once, unless [`Fault::always`] says otherwise. One that is never due changes nothing; which faults
@@ -251,3 +249,4 @@ impl fmt::Display for Fault {
         if self.always { f.write_str(" and from then on") } else { Ok(()) }
     }
 }
+use millstream_actors::faults::{CrashPoint, Strike, WorkKind};

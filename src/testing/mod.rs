@@ -11,9 +11,12 @@
 //!
 //! `docs/testing.md` is the guide, with the catalogue of crash points.
 
+mod chaos;
 mod difference;
+mod driver;
 mod explore;
 mod fault;
+mod process;
 mod random_faults;
 mod run;
 mod simulation;
@@ -21,9 +24,12 @@ mod trace;
 mod world;
 
 pub use crate::io::{Fate, Line, Script, Written};
+pub use chaos::{Chaos, UnleashedChaos};
 pub use difference::Mismatch;
+pub use driver::{DriverSnapshot, ManualClock, TopologyDriver};
 pub use explore::{Counterexample, Exploration};
 pub use fault::{Fault, Target};
+pub use process::{ProcessStory, RestartedProcess};
 pub use run::Run;
 pub use simulation::Simulation;
 pub use trace::{Event, Happening, Trace};

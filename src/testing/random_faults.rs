@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use millstream_actors::faults::CrashPoint;
+
 use super::fault::{Fault, Target};
-use crate::actors::faults::CrashPoint;
 use crate::io::SplitMix64;
 use crate::plan::Plan;
 

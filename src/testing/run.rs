@@ -5,14 +5,15 @@ use std::fmt::{Debug, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use millstream_actors::error::FailureKind;
+use millstream_actors::observe::{AttemptView, CheckpointView, JobStatus, JobView};
+use millstream_actors::time::Timestamp;
+
 use super::difference::Difference;
 use super::fault::Fault;
 use super::simulation::AnyScript;
 use super::trace::Trace;
 use super::{Mismatch, Script};
-use crate::actors::error::FailureKind;
-use crate::actors::observe::{AttemptView, CheckpointView, JobStatus, JobView};
-use crate::actors::time::Timestamp;
 use crate::error::Result;
 use crate::io::{Capture, Captures, Fate, Written};
 use crate::model::{Data, Key, KeyHash, Record, hash_key};
@@ -136,9 +137,7 @@ impl Run {
     }
 
     fn capture<T: Data>(&self, uid: &str) -> Capture<T> {
-        self.captures
-            .of(uid)
-            .unwrap_or_else(|| panic!("output '{uid}' does not hold records of type {}", std::any::type_name::<T>()))
+        self.captures.read(uid)
     }
 
     /// What the sink `uid`, or the side output of that name that nobody reads, has made visible, in the order in which it
@@ -196,11 +195,19 @@ impl Run {
         &self.trace
     }
 
-    /// A number that is the same for two runs in which the same happened, to the byte: it covers every choice, every
-    /// crash point with its virtual time, and the state on disk at the end.
+    /// A number that is the same for two runs in which the same happened, in whatever process and build: it covers every
+    /// choice, every crash point with its virtual time, where every keyed record went, and the size of every checkpoint.
     #[must_use]
     pub fn trace_hash(&self) -> u64 {
-        hash_key(&(self.trace.hash(), self.disks.digest())).0
+        let checkpoint = |view: CheckpointView| (view.checkpoint, view.attempt, view.duration, view.bytes);
+        hash_key(&(self.trace.hash(), self.checkpoints().into_iter().map(checkpoint).collect::<Vec<_>>())).0
+    }
+
+    /// A number that is the same for two runs of one build that left the same bytes on disk. (Other builds of the
+    /// database leave other bytes in pages that are free.)
+    #[must_use]
+    pub fn state_digest(&self) -> u64 {
+        self.disks.digest()
     }
 
     /// Checks that the job has come to its end, and that no attempt ended without a reason.

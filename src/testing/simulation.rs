@@ -5,17 +5,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use millstream_actors::kill::KillSwitch;
+use millstream_actors::protocol::RestartPolicy;
+use millstream_actors::sabotage::Sabotage;
+use millstream_actors::simulation::{Alarm, VirtualWorld};
+use millstream_actors::time::Timestamp;
+
 use super::explore::{Exploration, explore};
 use super::fault::Fault;
 use super::random_faults;
 use super::run::{Life, Run};
 use super::world::World;
 use super::{Mismatch, Script};
-use crate::actors::kill::KillSwitch;
-use crate::actors::protocol::RestartPolicy;
-use crate::actors::sabotage::Sabotage;
-use crate::actors::simulation::{Alarm, VirtualWorld};
-use crate::actors::time::Timestamp;
 use crate::api::Topology;
 use crate::io::{Captures, Surroundings};
 use crate::model::Data;
@@ -93,7 +94,7 @@ impl<T: Data + Clone + Sync> AnyScript for Script<T> {
 const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What clocks on the wall show at the beginning of a run: the first of January 2000.
-const STARTED_AT: i64 = 946_684_800_000;
+pub(super) const STARTED_AT: i64 = 946_684_800_000;
 
 impl Simulation {
     /// A run of `topology` in which every choice follows from `seed`.

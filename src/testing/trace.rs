@@ -4,8 +4,9 @@ use std::fmt;
 use std::hash::Hasher;
 use std::time::Duration;
 
-use crate::actors::faults::{CrashPoint, Passing, Work};
-use crate::actors::ids::SubtaskId;
+use millstream_actors::faults::{CrashPoint, Passing, Work};
+use millstream_actors::ids::SubtaskId;
+
 use crate::model::{KeyHash, StableHasher};
 
 /// The events of a run, and the hash of everything that was decided in it.

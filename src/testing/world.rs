@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use millstream_actors::environment::Chance;
+use millstream_actors::faults::{CrashPoint, Faults, Passing, Strike, Work};
+use millstream_actors::ids::{BlockId, CheckpointId, SubtaskId};
+use millstream_actors::job::Controls;
+use millstream_actors::kill::{KillSwitch, Victim};
+use millstream_actors::time::Clock;
+
 use super::fault::{Effect, Fault, Target, Trigger};
 use super::trace::{Happening, Trace};
-use crate::actors::environment::Chance;
-use crate::actors::faults::{CrashPoint, Faults, Passing, Strike, Work};
-use crate::actors::ids::{BlockId, CheckpointId, SubtaskId};
-use crate::actors::job::Controls;
-use crate::actors::kill::{KillSwitch, Victim};
-use crate::actors::time::Clock;
 use crate::io::{SplitMix64, Witness};
 use crate::model::KeyHash;
 use crate::plan::Plan;

@@ -135,6 +135,7 @@ fn read_with_letters<D: Decode>(
     steps: &[crate::io::driver::ReadStep],
 ) -> (Reading<D::Out>, Vec<DeadLetter>) {
     let mut contexts = vec![context(0, 1)];
+    contexts[0].read_sides.insert(letters.id());
     let reading = Reading::within(source, &mut contexts, steps).unwrap();
     let found = contexts[0].side(letters).take().into_iter().map(|record| record.value).collect();
     (reading, found)

@@ -1,9 +1,8 @@
 //! Gives records their event time, and makes the watermarks of the stream.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 
-use millstream_actors::time::{Clock, TimeSignal, Timespan, Timestamp};
+use millstream_actors::time::{TimeSignal, Timespan, Timestamp};
 
 use super::alignment::Member;
 use super::inputs::{Inputs, Signals};
@@ -19,7 +18,6 @@ pub struct EventTime<T, M: MakeGenerator<T>, F, R> {
     make: M,
     time_of: F,
     inputs: Inputs<M::Generator>,
-    clock: Arc<dyn Clock>,
     period: Timespan,
     next_tick: Timestamp,
     last_tick: Timestamp,
@@ -45,7 +43,6 @@ where
             make: watermarks.make.clone(),
             time_of,
             inputs: Inputs::new(watermarks.idle_after),
-            clock: Arc::clone(&context.clock),
             period: watermarks.period,
             next_tick: now + watermarks.period,
             last_tick: now,
@@ -96,12 +93,13 @@ where
         Ok(())
     }
 
-    fn on_split(&mut self, signal: SplitSignal) -> Signals {
+    fn note(&mut self, signal: SplitSignal) -> Signals {
         let mut signals = Signals::default();
         match signal {
             SplitSignal::Taken(split) => self.inputs.taken(split, self.make.generator(), &mut signals),
             SplitSignal::Reading(split) => self.inputs.reading(split),
             SplitSignal::Finished(split) => self.inputs.finished(split, &mut signals),
+            SplitSignal::Unassigned => self.inputs.none_assigned(&mut signals),
         }
         signals
     }
@@ -148,19 +146,18 @@ where
         if signal == TimeSignal::Watermark(Timestamp::MAX) { out.signal(signal) } else { Ok(()) }
     }
 
+    fn on_split<E: Emit<T>>(&mut self, signal: SplitSignal, out: &mut E) -> Result<()> {
+        say(self.note(signal), out)?;
+        out.split(signal)
+    }
+
     #[inline]
     fn on_event<E: Emit<T>>(&mut self, event: Event, out: &mut E) -> Result<()> {
         match event {
-            Event::Split(signal) => say(self.on_split(signal), out),
             Event::ProcessingTime(now) if now >= self.next_tick => self.tick(now, out),
             Event::Stalled(time) => {
                 self.inputs.stalled(time);
                 Ok(())
-            }
-            Event::Unassigned => {
-                let mut signals = Signals::default();
-                self.inputs.none_assigned(&mut signals);
-                say(signals, out)
             }
             Event::End => {
                 self.member = None;

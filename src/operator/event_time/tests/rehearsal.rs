@@ -105,16 +105,25 @@ impl<M: MakeGenerator<i64>> Rehearsal<M> {
         self.said()
     }
 
+    fn split(&mut self, signal: SplitSignal) -> Vec<String> {
+        self.operator.on_split(signal, &mut self.said).unwrap();
+        self.said()
+    }
+
     pub(super) fn taken(&mut self, split: u64) -> Vec<String> {
-        self.event(Event::Split(SplitSignal::Taken(SplitNumber(split))))
+        self.split(SplitSignal::Taken(SplitNumber(split)))
     }
 
     pub(super) fn reading(&mut self, split: u64) -> Vec<String> {
-        self.event(Event::Split(SplitSignal::Reading(SplitNumber(split))))
+        self.split(SplitSignal::Reading(SplitNumber(split)))
     }
 
     pub(super) fn finished(&mut self, split: u64) -> Vec<String> {
-        self.event(Event::Split(SplitSignal::Finished(SplitNumber(split))))
+        self.split(SplitSignal::Finished(SplitNumber(split)))
+    }
+
+    pub(super) fn unassigned(&mut self) -> Vec<String> {
+        self.split(SplitSignal::Unassigned)
     }
 
     /// Records of one split; gives what is said between and behind them.

@@ -2,10 +2,10 @@
 
 use millstream_actors::time::{TimeSignal, TimespanUnits, Timestamp};
 
-use super::rehearsal::Rehearsal;
+use super::rehearsal::{Rehearsal, Said};
 use crate::model::Record;
 use crate::operator::Operator;
-use crate::operator::event_time::{WatermarkGenerator, Watermarks};
+use crate::operator::event_time::{EventTime, WatermarkGenerator, Watermarks};
 
 const NOTHING: [&str; 0] = [];
 
@@ -40,13 +40,13 @@ fn m9_split_without_records_stalls_the_watermark_unless_it_may_be_idle() {
 #[test]
 fn m10_subtask_without_a_split_is_idle_from_the_start() {
     let mut stream = Rehearsal::behind_a_source(Watermarks::monotonic(), 0);
-    assert_eq!(stream.event(crate::operator::Event::Unassigned), ["Idle"]);
-    assert_eq!(stream.event(crate::operator::Event::Unassigned), NOTHING);
+    assert_eq!(stream.unassigned(), ["Idle"]);
+    assert_eq!(stream.unassigned(), NOTHING);
     assert_eq!(stream.taken(0), ["Active"]);
     assert_eq!(stream.records_of(0, &[5]), NOTHING);
     assert_eq!(stream.clock(200), ["WM 4"]);
     assert_eq!(stream.finished(0), NOTHING, "between two splits it holds event time back");
-    assert_eq!(stream.event(crate::operator::Event::Unassigned), ["Idle"]);
+    assert_eq!(stream.unassigned(), ["Idle"]);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn records_have_the_time_that_the_function_tells() {
 fn watermarks_from_before_are_dropped_but_for_the_end_of_time() {
     let mut stream = Rehearsal::behind_an_exchange(Watermarks::monotonic());
     let mut signal = |signal| {
-        let mut said = super::rehearsal::Said::default();
+        let mut said = Said::default();
         stream.operator.on_signal(signal, &mut said).unwrap();
         said.lines()
     };
@@ -226,7 +226,7 @@ fn reader_that_names_no_split_has_one_watermark() {
 #[test]
 fn record_without_a_time_says_nothing() {
     let mut context = Rehearsal::behind_an_exchange(Watermarks::monotonic()).context;
-    let mut operator = super::super::EventTime::open(&Watermarks::monotonic(), |_: &i64| Timestamp::NONE, &mut context);
+    let mut operator = EventTime::open(&Watermarks::monotonic(), |_: &i64| Timestamp::NONE, &mut context);
     let mut out: Vec<Record<i64>> = Vec::new();
     operator.on_record(Record::new(1), &mut out).unwrap();
     assert_eq!(out, [Record::new(1)]);
