@@ -29,6 +29,7 @@ use crate::sabotage::Sabotage;
 use crate::supervisor::Supervisor;
 use crate::task::{Emission, Task, TaskEvent, Then, Wake};
 use crate::time::{Moment, TimeSignal};
+use crate::time_view::{HeldBy, TimeCell};
 
 /// A run slice ends behind the first chunk that ends later than this after its beginning: letters are answered within a
 /// millisecond, and every actor of a thread gets its turn.
@@ -56,7 +57,10 @@ pub(crate) struct Setup {
     pub(crate) block: String,
     pub(crate) attempt: Attempt,
     pub(crate) task: Box<dyn Task>,
-    pub(crate) channels: usize,
+    /// The senders into its channels, in the order of these.
+    pub(crate) senders: Vec<SubtaskId>,
+    /// Where it says what it knows of event time.
+    pub(crate) time: TimeCell,
     pub(crate) outputs: Outputs,
     /// The credits of `outputs`, to be woken by.
     pub(crate) credits: Vec<Credits>,
@@ -301,10 +305,10 @@ impl Subtask {
         let gone = Gone { attempt: setup.attempt, subtask: setup.id, supervisor: setup.supervisor.clone() };
         Self {
             own,
-            queues: (0..setup.channels).map(|_| VecDeque::new()).collect(),
+            queues: setup.senders.iter().map(|_| VecDeque::new()).collect(),
             next_queue: 0,
-            alignment: Alignment::new(setup.channels),
-            valve: WatermarkValve::new(setup.channels),
+            alignment: Alignment::new(setup.senders.len()),
+            valve: WatermarkValve::new(setup.senders.len()),
             in_hand: None,
             emission: Emission::Complete,
             is_ending: false,
@@ -381,8 +385,10 @@ impl Subtask {
             next = this.work()?;
             Ok(())
         });
+        let ended = self.setup.environment.clock.now();
         self.view.slices += 1;
-        self.view.longest_slice = self.view.longest_slice.max(self.setup.environment.clock.now().since(began));
+        self.view.longest_slice = self.view.longest_slice.max(ended.since(began));
+        self.show_time(ended);
         if matches!(next, Next::Again) && self.setup.environment.choose(2) == 1 {
             // Chance may let a subtask be slow.
             next = Next::SleepFor(Duration::from_millis(self.setup.environment.choose(LONGEST_NAP) as u64));
@@ -392,6 +398,20 @@ impl Subtask {
             Next::Sleep => {}
             Next::SleepFor(time) => self.sleep_for(time, ctx),
         }
+    }
+
+    /// Shows what is known of event time to those who want to explain it.
+    fn show_time(&mut self, now: Moment) {
+        let task = self.setup.task.event_time();
+        let held_by = self.valve.holds_back().map(|channel| HeldBy {
+            channel,
+            sender: self.setup.senders[channel.index()],
+            watermark: self.valve.watermark_of(channel),
+        });
+        self.setup.time.update(now, |view| {
+            (view.task, view.heard, view.held_by) = (task, self.valve.watermark(), held_by);
+            (view.blocked_since, view.drained) = (self.stall.since, self.drained);
+        });
     }
 
     /// Sets an alarm, unless an earlier one is set. Alarms are not cancelled: a context of actix that has nothing else

@@ -11,6 +11,7 @@ use crate::error::Failure;
 use crate::ids::{Attempt, CheckpointId, SubtaskId};
 use crate::packet::Rows;
 use crate::time::{Moment, TimeSignal, Timestamp};
+use crate::time_view::TaskTime;
 
 /// The work of one subtask, as its actor drives it. No call blocks, but for the jobs it hands out.
 pub trait Task: Send {
@@ -33,6 +34,9 @@ pub trait Task: Send {
 
     /// The processing time at which the task wants to hear [`TaskEvent::ProcessingTime`], if it waits for one.
     fn due(&mut self) -> Option<Timestamp>;
+
+    /// What it says of event time. Asked at the end of each run slice.
+    fn event_time(&mut self) -> TaskTime;
 
     /// Answers a question that only tasks of its kind understand, and that changes nothing.
     ///

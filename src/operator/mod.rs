@@ -37,6 +37,7 @@ use std::time::Duration;
 use millstream_actors::ids::CheckpointId;
 pub use millstream_actors::task::{Emission, Wake};
 use millstream_actors::time::{TimeSignal, Timestamp};
+use millstream_actors::time_view::TaskTime;
 
 use crate::error::Result;
 use crate::io::SplitSignal;
@@ -210,6 +211,9 @@ pub enum Control<'a> {
     /// The records that are taken from now on arrived at this processing time. Said if it was asked for, see
     /// `SubtaskContext::wants_arrivals`.
     Arrivals(Timestamp),
+    /// Asks what makes watermarks here, and which window waits for one: each operator fills in what it knows, and what an
+    /// operator further down says takes the place of what came before.
+    EventTime(&'a mut TaskTime),
     /// Asks for how many more records there is room inside: to be lowered to the operator's own.
     Room(&'a mut usize),
     /// The inputs are empty for now, or a barrier is about to pass: nothing visible may be kept back in buffers.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use millstream_actors::time::TimeSignal;
+use millstream_actors::time_view::Origin;
 
 use super::chain::end_time;
 use super::{Chain, Control, Counter, Emit, Event, HeadStatus, Step, SubtaskContext};
@@ -17,7 +18,7 @@ const HELD: Duration = Duration::from_secs(1);
 
 /// The head of a block that reads.
 pub struct SourceHead<R> {
-    uid: String,
+    uid: Arc<str>,
     reader: R,
     records_in: Counter,
     next: SplitNumber,
@@ -40,7 +41,7 @@ where
     pub(crate) fn open(uid: &str, reader: R, context: &mut SubtaskContext) -> Result<Self> {
         context.is_source = true;
         let mut head = Self {
-            uid: uid.to_owned(),
+            uid: uid.into(),
             reader,
             records_in: context.counters.records_in.clone(),
             next: SplitNumber::default(),
@@ -168,6 +169,10 @@ where
             Control::Split(split) => {
                 let split = split.take().and_then(|split| split.downcast::<R::Split>().ok());
                 self.take(*split.expect("a source's enumerator hands out the splits of its reader"))
+            }
+            Control::EventTime(time) => {
+                time.origin = Some(Origin::Source { uid: Arc::clone(&self.uid) });
+                Ok(())
             }
             Control::Snapshot { state, .. } => state.put(&self.uid, &self.reader.snapshot()),
             _ => Ok(()),

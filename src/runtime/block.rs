@@ -16,8 +16,9 @@ use millstream_actors::task::{
     Progress, SubtaskSnapshot, Task, TaskEvent, TaskFactory, TaskOpening, Then,
 };
 use millstream_actors::time::{Clock, Moment, Timestamp};
+use millstream_actors::time_view::TaskTime;
 
-use super::routing::{Router, RouterEnd, SideRouter};
+use super::routing::{Router, RouterEnd, SentTime, SideRouter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{self, EitherEnumerator, ReadStatus, Source, SplitEnumerator, Surroundings};
 use crate::model::{self, MaxParallelism};
@@ -164,7 +165,7 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
             chain,
             router,
             sides,
-            watermark: Timestamp::NONE,
+            time: SentTime::NOTHING,
             emission: Emission::Complete,
             waits_for_processing_time: context.waits_for_processing_time,
             may_be_full: context.may_be_full,
@@ -204,8 +205,8 @@ struct BlockTask<C, R> {
     chain: C,
     router: R,
     sides: Vec<Box<dyn SideRouter>>,
-    /// The last watermark that was sent.
-    watermark: Timestamp,
+    /// What was said of event time.
+    time: SentTime,
     /// Whether an operator has more to emit before it hears anything else.
     emission: Emission,
     waits_for_processing_time: bool,
@@ -272,8 +273,8 @@ impl<C: Chain, R: Router<C::Out>> BlockTask<C, R> {
         outputs: &mut Outputs,
         work: impl FnOnce(&mut C, &mut RouterEnd<'_, R>) -> Result<T>,
     ) -> Result<T, Failure> {
-        let (router, sides, watermark) = (&mut self.router, &mut self.sides[..], &mut self.watermark);
-        let outcome = work(&mut self.chain, &mut RouterEnd { router, sides, outputs, watermark });
+        let (router, sides, time) = (&mut self.router, &mut self.sides[..], &mut self.time);
+        let outcome = work(&mut self.chain, &mut RouterEnd { router, sides, outputs, time });
         self.guard(outcome)
     }
 
@@ -359,6 +360,14 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
             let _ = self.chain.on_control(&mut Control::Due(&mut due));
         }
         due
+    }
+
+    fn event_time(&mut self) -> TaskTime {
+        let SentTime { watermark, is_idle } = self.time;
+        let mut time = TaskTime { watermark, is_idle, ..TaskTime::SILENT };
+        // To ask cannot fail.
+        let _ = self.chain.on_control(&mut Control::EventTime(&mut time));
+        time
     }
 
     fn query(&mut self, question: &mut dyn Any) -> Result<(), Failure> {

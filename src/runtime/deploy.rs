@@ -148,6 +148,7 @@ pub(crate) fn prepare(mut plan: Plan, options: &JobOptions, make: impl FnOnce(&m
         restart: options.restart.clone(),
         credits: options.credits,
         workers: options.workers,
+        standstill: options.standstill,
         seed: options.seed,
     };
     let Preparation { plan, totals, blueprint, .. } = preparation;

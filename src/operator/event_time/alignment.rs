@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millstream_actors::time::{Timespan, Timestamp};
+use millstream_actors::time_view::GroupTime;
 
 use super::watermarks::Alignment;
 
@@ -94,14 +95,10 @@ impl Member {
         self.is_held
     }
 
-    /// The name of its group.
-    pub(super) fn group(&self) -> Arc<str> {
-        Arc::clone(&self.group)
-    }
-
-    /// What the slowest of its group had reached when it looked last.
-    pub(super) fn slowest(&self) -> Option<Timestamp> {
-        self.slowest
+    /// The group, if the reader was told to wait for it.
+    pub(super) fn waits_for(&self) -> Option<GroupTime> {
+        let slowest = self.slowest.filter(|_| self.is_held)?;
+        Some(GroupTime { name: Arc::clone(&self.group), slowest })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use millstream_actors::time::{TimeSignal, Timespan, TimespanUnits, Timestamp};
+use millstream_actors::time_view::Origin;
 
 use crate::error::Result;
 use crate::model::{Data, Record};
@@ -63,6 +64,7 @@ impl<T: Data> Operator for IngestionTime<T> {
         match control {
             Control::Arrivals(now) => self.now = self.now.max(*now),
             Control::Due(due) => **due = Some(due.map_or(self.next_tick, |due| due.min(self.next_tick))),
+            Control::EventTime(time) => time.origin = Some(Origin::Clock),
             _ => {}
         }
         Ok(())

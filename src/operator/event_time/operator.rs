@@ -3,9 +3,10 @@
 use std::marker::PhantomData;
 
 use millstream_actors::time::{TimeSignal, Timespan, Timestamp};
+use millstream_actors::time_view::{Origin, SplitTime};
 
 use super::alignment::Member;
-use super::inputs::{Inputs, Signals};
+use super::inputs::{HeldBy, Inputs, Signals};
 use super::{MakeGenerator, WatermarkGenerator, Watermarks};
 use crate::error::Result;
 use crate::io::{SplitNumber, SplitSignal};
@@ -93,6 +94,12 @@ where
         Ok(())
     }
 
+    /// The split that holds the watermark back.
+    fn held_by(&self) -> Option<SplitTime> {
+        let HeldBy { number, watermark, last_record } = self.inputs.held_by()?;
+        Some(SplitTime { name: self.names.name(number), watermark, last_record })
+    }
+
     fn note(&mut self, signal: SplitSignal) -> Signals {
         let mut signals = Signals::default();
         match signal {
@@ -168,10 +175,15 @@ where
     }
 
     fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        if let Control::Due(due) = control
-            && (M::ASKED_WITHOUT_RECORDS || self.member.is_some() || self.inputs.wants_tick())
-        {
-            **due = Some(due.map_or(self.next_tick, |due| due.min(self.next_tick)));
+        match control {
+            Control::Due(due) if M::ASKED_WITHOUT_RECORDS || self.member.is_some() || self.inputs.wants_tick() => {
+                **due = Some(due.map_or(self.next_tick, |due| due.min(self.next_tick)));
+            }
+            Control::EventTime(time) => {
+                let waits_for = self.member.as_ref().and_then(Member::waits_for);
+                time.origin = Some(Origin::Records { held_by: self.held_by(), waits_for });
+            }
+            _ => {}
         }
         Ok(())
     }
