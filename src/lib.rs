@@ -56,7 +56,7 @@ mod api;
 mod doctests;
 mod runtime;
 
-pub use api::{KeyedStream, Stream, Topology};
+pub use api::{ConnectedStreams, IntervalJoined, KeyedStream, Stream, Topology};
 pub use error::{Error, Result};
 pub use millstream_actors as actors;
 pub use ops::main;

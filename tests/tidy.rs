@@ -16,7 +16,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("operator", &["model", "state", "io"], &["ids", "packet", "protocol", "sabotage", "task", "time", "time_view"]),
     ("io", &["model", "operator"], &["ids", "time"]),
     // The patterns of edges are the blueprint's.
-    ("plan", &["model", "operator", "io"], &["blueprint"]),
+    ("plan", &["model", "operator", "io"], &["blueprint", "time"]),
     ("runtime", &["model", "state", "operator", "io", "plan"], ANY),
     // Factories of tasks are kept until the plan is known.
     ("api", &["model", "operator", "io", "plan", "runtime"], &["ids", "task", "time"]),

@@ -625,7 +625,7 @@ impl Subtask {
     fn take(&mut self, channel: ChannelId, item: Item) -> Result<(), Ended> {
         match item {
             Item::Batch(batch) => {
-                self.setup.task.load(batch.rows);
+                self.setup.task.load(channel, batch.rows);
                 self.in_hand = Some(batch.permit);
                 Ok(())
             }

@@ -8,15 +8,15 @@ use std::time::Duration;
 use crate::channel::Outputs;
 use crate::environment::Environment;
 use crate::error::Failure;
-use crate::ids::{Attempt, CheckpointId, SubtaskId};
+use crate::ids::{Attempt, ChannelId, CheckpointId, SubtaskId};
 use crate::packet::Rows;
 use crate::time::{Moment, TimeSignal, Timestamp};
 use crate::time_view::TaskTime;
 
 /// The work of one subtask, as its actor drives it. No call blocks, but for the jobs it hands out.
 pub trait Task: Send {
-    /// Takes the rows of one batch in hand. The batch before it has been processed to its end.
-    fn load(&mut self, rows: Rows);
+    /// Takes the rows of one batch, from `channel`, in hand. The batch before it has been processed to its end.
+    fn load(&mut self, channel: ChannelId, rows: Rows);
 
     /// Works on the batch in hand, or reads, if the task is a source: at most `budget` records, and no more than
     /// `outputs` has room for.

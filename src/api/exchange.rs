@@ -8,7 +8,7 @@ use millstream_actors::ids::SubtaskId;
 use super::stream::Prototype;
 use super::topology::{BlockMakers, make_tasks, reading, single_edge};
 use super::{KeyedStream, Stream};
-use crate::model::{Data, Key, Keyed};
+use crate::model::{Data, Key};
 use crate::operator::{BatchHead, ByKeyGroup, Chain, Custom, First, KeyBy, Partition, Random, RoundRobin};
 use crate::plan::{BlockShape, Exchange, Input, InputFrom};
 use crate::runtime::{BlockDeploy, Broadcaster, Fork, PartitionRouter, Router};
@@ -39,11 +39,15 @@ impl<C: Chain> Stream<C> {
     {
         let key_of = Prototype::new(key_of);
         let keyed = self.then("key_by", None, move |_| Ok(KeyBy::new(key_of.instance())));
-        KeyedStream::new(keyed.exchange::<Keyed<K, C::Out>, _>(Exchange::KeyGroup, |deploy, index| {
-            let sender = SubtaskId { block: deploy.block, index };
-            ByKeyGroup::among(deploy.receivers[0].parallelism, deploy.max_parallelism)
-                .seen_by(deploy.surroundings.witness.clone(), sender)
-        }))
+        keyed.end_block(
+            1,
+            single_edge(|deploy: &BlockDeploy, index| {
+                let sender = SubtaskId { block: deploy.block, index };
+                ByKeyGroup::among(deploy.receivers[0].parallelism, deploy.max_parallelism)
+                    .seen_by(deploy.surroundings.witness.clone(), sender)
+            }),
+        );
+        KeyedStream::new(keyed.topology, keyed.block)
     }
 
     /// Sends each record to the subtask of the same index. Both blocks must have the same parallelism.

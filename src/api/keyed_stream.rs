@@ -1,14 +1,20 @@
 //! A stream whose records have keys, and the operators that keep state per key.
 
+use std::marker::PhantomData;
 use std::ops::AddAssign;
+use std::sync::Arc;
 
+use millstream_actors::time::Timespan;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Stream;
 use super::stream::Prototype;
+use super::topology::BlockMakers;
+use super::{ConnectedStreams, Stream, Topology};
+use crate::error::Result;
 use crate::model::{Data, Key, Keyed};
-use crate::operator::{BatchHead, Chain, Fold, Reduce};
+use crate::operator::{BatchHead, Chain, Dedup, Fold, KeyedProcess, MapWithState, Process, Reduce, States};
+use crate::plan::{BlockShape, Exchange, Input, InputFrom};
 
 /// A stream whose records have keys: all records of a key are in one subtask.
 ///
@@ -18,17 +24,145 @@ use crate::operator::{BatchHead, Chain, Fold, Reduce};
 /// One row per key, kept until the job ends. A checkpoint writes the rows that changed since the one before.
 #[must_use = "a stream does nothing before it ends in a sink"]
 pub struct KeyedStream<K, T> {
-    stream: Stream<BatchHead<Keyed<K, T>>>,
+    topology: Topology,
+    /// The block whose one output the keyed records are.
+    from: usize,
+    parallelism: Option<u32>,
+    holds: PhantomData<fn() -> (K, T)>,
 }
 
 impl<K: Key, T: Data> KeyedStream<K, T> {
-    pub(super) fn new(stream: Stream<BatchHead<Keyed<K, T>>>) -> Self {
-        Self { stream }
+    /// The keyed output of the block `from`, which is closed.
+    pub(super) fn new(topology: Topology, from: usize) -> Self {
+        Self { topology, from, parallelism: None, holds: PhantomData }
     }
 
     /// Sets how many subtasks the block of the keyed operator has.
     pub fn parallelism(self, subtasks: u32) -> Self {
-        Self { stream: self.stream.parallelism(subtasks) }
+        Self { parallelism: Some(subtasks), ..self }
+    }
+
+    /// Puts the records of two keyed streams before one operator, which sees those of a key together. Both must have keys of
+    /// one type.
+    pub fn connect<U: Data>(self, other: KeyedStream<K, U>) -> ConnectedStreams<K, T, U> {
+        ConnectedStreams::new(self, other)
+    }
+
+    /// The edge along which the records come.
+    pub(super) fn input(&self) -> Input {
+        let from = InputFrom::Main { block: self.from, output: 0 };
+        Input { from, exchange: Some(Exchange::KeyGroup) }
+    }
+
+    pub(super) fn topology(&self) -> Topology {
+        self.topology.clone()
+    }
+
+    pub(super) fn wanted_parallelism(&self) -> Option<u32> {
+        self.parallelism
+    }
+
+    /// Begins the block of the keyed operator, which keeps state under `uid`.
+    pub(super) fn begin(self, uid: &str) -> Stream<BatchHead<Keyed<K, T>>> {
+        let shape = BlockShape { inputs: vec![self.input()], parallelism: self.parallelism, ..BlockShape::default() };
+        let stream = Stream::begin(self.topology, shape, BlockMakers::default(), Arc::new(|_| Ok(BatchHead::new())));
+        stream.topology.draft().keeps_state(stream.block, uid);
+        stream
+    }
+
+    /// Hands each record to a function of the user, with the state and the timers of its key.
+    ///
+    /// # Shape
+    /// Whatever the function emits, with the event times that it gives.
+    ///
+    /// # State
+    /// What `open` declares. It is called once per subtask and attempt, and makes the function.
+    ///
+    /// # Recovery
+    /// A snapshot holds the states and the timers. Timers that were due and had not fired fire after the restart.
+    ///
+    /// # Example
+    /// ```
+    /// # use millstream::prelude::*;
+    /// use millstream::model::Record;
+    /// use millstream::operator::{Emit, KeyContext, KeyedProcess, ValueState};
+    ///
+    /// /// Says by how much each reading of a sensor differs from the one before.
+    /// struct Change {
+    ///     last: ValueState<i64>,
+    /// }
+    ///
+    /// impl KeyedProcess<&'static str, (&'static str, i64)> for Change {
+    ///     type Out = (&'static str, i64);
+    ///
+    ///     fn on_record<E: Emit<Self::Out>>(
+    ///         &mut self,
+    ///         record: Record<(&'static str, i64)>,
+    ///         context: &mut KeyContext<'_, &'static str>,
+    ///         out: &mut E,
+    ///     ) -> Result<()> {
+    ///         let (sensor, reading) = record.value;
+    ///         let before = context.value(self.last).take()?;
+    ///         context.value(self.last).set(reading)?;
+    ///         before.map_or(Ok(()), |before| out.emit(Record { value: (sensor, reading - before), time: record.time }))
+    ///     }
+    /// }
+    /// # let _ = std::marker::PhantomData::<Change>;
+    /// ```
+    pub fn process<P, F>(self, uid: &str, open: F) -> Stream<impl Chain<Out = P::Out> + use<K, T, P, F>>
+    where
+        P: KeyedProcess<K, T>,
+        F: Fn(&mut States<'_, K>) -> Result<P> + Send + Sync + 'static,
+    {
+        let name = uid.to_owned();
+        self.begin(uid).then("process", Some(uid), move |context| Process::open(&name, context, &open))
+    }
+
+    /// Turns each record into exactly one other, with a state of its key at hand that begins as `S::default()`.
+    ///
+    /// # State
+    /// One `S` per key, kept until the job ends.
+    ///
+    /// # Example
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let topology = Topology::new("doc");
+    /// let numbered = topology
+    ///     .source("words", Collection::of(["tea", "cup", "tea"]))
+    ///     .key_by(|word| word.to_string())
+    ///     .map_with_state("numbered", |seen: &mut u32, word| {
+    ///         *seen += 1;
+    ///         format!("{word} {seen}")
+    ///     })
+    ///     .collect("results");
+    /// # topology.start(JobOptions::new().parallelism(1))?.wait()?;
+    /// assert_eq!(numbered.take(), ["tea 1", "cup 1", "tea 2"]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    pub fn map_with_state<S, U, F>(self, uid: &str, function: F) -> Stream<impl Chain<Out = U> + use<K, T, S, U, F>>
+    where
+        S: Data + Default + Serialize + DeserializeOwned,
+        U: Data,
+        F: FnMut(&mut S, T) -> U + Clone + Send + 'static,
+    {
+        let (prototype, name) = (Prototype::new(function), uid.to_owned());
+        self.begin(uid).then("map_with_state", Some(uid), move |context| {
+            Ok(MapWithState::new(context.table(&name)?, prototype.instance()))
+        })
+    }
+
+    /// Lets a record through unless one of its key was let through less than `retain` before, in event time.
+    ///
+    /// # State
+    /// One time per key, from a record that was let through until the watermark is `retain` behind it.
+    ///
+    /// # Errors
+    /// At run time, if a record has no event time.
+    pub fn dedup(self, uid: &str, retain: Timespan) -> Stream<impl Chain<Out = T> + use<K, T>> {
+        let name = uid.to_owned();
+        self.begin(uid).then("dedup", Some(uid), move |context| {
+            Process::open(&name, context, |states| Dedup::open(&name, retain, states))
+        })
     }
 
     /// Keeps an accumulator per key, changed by `step` with each record of the key, and emits it after each.
@@ -74,9 +208,8 @@ impl<K: Key, T: Data> KeyedStream<K, T> {
         A: Data + Clone + Serialize + DeserializeOwned,
         F: FnMut(&mut A, T) + Clone + Send + 'static,
     {
-        self.stream.topology.draft().keeps_state(self.stream.block, uid);
         let (prototype, name) = (Prototype::new((start, step)), uid.to_owned());
-        self.stream.then(kind, Some(uid), move |context| {
+        self.begin(uid).then(kind, Some(uid), move |context| {
             let (start, step) = prototype.instance();
             Ok(Fold::new(context.table(&name)?, start, step))
         })
@@ -92,9 +225,8 @@ impl<K: Key, T: Data> KeyedStream<K, T> {
         T: Clone + Serialize + DeserializeOwned,
         F: FnMut(&mut T, T) + Clone + Send + 'static,
     {
-        self.stream.topology.draft().keeps_state(self.stream.block, uid);
         let (prototype, name) = (Prototype::new(step), uid.to_owned());
-        self.stream
+        self.begin(uid)
             .then("reduce", Some(uid), move |context| Ok(Reduce::new(context.table(&name)?, prototype.instance())))
     }
 

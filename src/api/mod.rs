@@ -1,5 +1,6 @@
 //! The typed builder that users write against.
 
+mod connected_streams;
 mod event_time;
 mod exchange;
 mod keyed_stream;
@@ -7,6 +8,7 @@ mod sinks;
 mod stream;
 mod topology;
 
+pub use connected_streams::{ConnectedStreams, IntervalJoined};
 pub use keyed_stream::KeyedStream;
 pub use stream::Stream;
 pub use topology::Topology;

@@ -9,8 +9,8 @@ use super::topology::{BlockMakers, Topology};
 use crate::error::{BoxError, Result};
 use crate::model::Data;
 use crate::operator::{
-    AsyncMap, AsyncMapOperator, BoxedChain, Chain, Filter, FlatMap, Inspect, Map, SubtaskContext, Then, TryFilter,
-    TryFlatMap, TryInspect, TryMap,
+    AsyncMap, AsyncMapOperator, BoxedChain, Chain, Filter, FlatMap, Inspect, Map, SideOutput, SubtaskContext, Then,
+    TryFilter, TryFlatMap, TryInspect, TryMap,
 };
 use crate::plan::BlockShape;
 use crate::runtime::OpenChain;
@@ -66,6 +66,13 @@ impl<C: Chain> Stream<C> {
     /// Sets how many subtasks the present block has. The whole block runs with the last number that is set on it.
     pub fn parallelism(self, subtasks: u32) -> Self {
         self.topology.draft().set_parallelism(self.block, subtasks);
+        self
+    }
+
+    /// Says that an operator of the present block emits into `side`, so that the topology can have a stream of it.
+    /// Operators that take side outputs as options say so themselves.
+    pub fn fills<S: Data>(self, side: &SideOutput<S>) -> Self {
+        self.topology.draft().fills(self.block, side.id());
         self
     }
 

@@ -42,7 +42,7 @@ pub(crate) struct Draft {
     max_parallelism: Option<u32>,
     shapes: Vec<BlockShape>,
     blocks: Vec<BlockMakers>,
-    /// Mistakes that are found where they are made, and told when the plan is.
+    /// What is wrong with the options of operators.
     mistakes: Vec<PlanError>,
 }
 
@@ -222,7 +222,20 @@ impl Draft {
         let mistake = watermarks.mistake().or_else(|| (watermarks.is_aligned() && !is_source).then_some(behind));
         if let Some(mistake) = mistake {
             let after = label_upstream(&self.shapes, &self.shapes[block]);
-            self.mistakes.push(PlanError::EventTime { after, mistake: mistake.to_owned() });
+            self.mistake(PlanError::EventTime { after, mistake: mistake.to_owned() });
+        }
+    }
+
+    /// Notes down a mistake that only the operator's own options show.
+    pub(crate) fn mistake(&mut self, mistake: PlanError) {
+        self.mistakes.push(mistake);
+    }
+
+    /// Notes down that an operator of a block fills a side output.
+    pub(crate) fn fills(&mut self, block: usize, side: SideId) {
+        let fills = &mut self.shapes[block].fills;
+        if !fills.contains(&side) {
+            fills.push(side);
         }
     }
 

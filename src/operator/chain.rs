@@ -136,7 +136,7 @@ pub(super) fn end_time<T, E: Emit<T>>(event: Event, out: &mut E) -> Result<()> {
 
 /// Records that an operator hears of before it gets them: enough to hide the latency of memory, few enough to fit into
 /// the first cache.
-const LOOK_AHEAD: usize = 64;
+pub(super) const BATCH_OF_LOOK_AHEAD: usize = 64;
 
 /// The head of a block that takes batches from channels.
 pub struct BatchHead<T> {
@@ -166,7 +166,7 @@ impl<T: Data> Chain for BatchHead<T> {
         let records = limit.min(self.values.len());
         let mut left = records;
         while left > 0 {
-            let next = left.min(LOOK_AHEAD);
+            let next = left.min(BATCH_OF_LOOK_AHEAD);
             out.look_ahead(&self.values.as_slice()[..next]);
             if self.times.len() == 0 {
                 for value in self.values.by_ref().take(next) {
@@ -192,7 +192,7 @@ impl<T: Data> Chain for BatchHead<T> {
     }
 
     fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        if let Control::Load(rows) = control {
+        if let Control::Load { rows, .. } = control {
             let batch = rows.take().and_then(|rows| rows.downcast::<RecordBatch<T>>().ok());
             let batch = batch.expect("both ends of a channel are made by one call, for one type");
             (self.values, self.times) = (batch.values.into_iter(), batch.times.into_iter());

@@ -243,8 +243,15 @@ impl SubtaskContext {
         K: Key,
         V: Serialize + DeserializeOwned + Send + 'static,
     {
-        let store = self.store.as_mut().ok_or_else(|| Error::other(format!("'{uid}' has no store for its state")))?;
-        Ok(store.table(uid)?)
+        Ok(self.store(uid)?.table(uid)?)
+    }
+
+    /// The store that holds the tables of `uid`, so that those with namespaces can be opened in it.
+    ///
+    /// # Errors
+    /// If the block has none.
+    pub(crate) fn store(&mut self, uid: &str) -> Result<&mut Store> {
+        self.store.as_mut().ok_or_else(|| Error::other(format!("'{uid}' has no store for its state")))
     }
 
     /// The emitting end of `side` within this subtask.

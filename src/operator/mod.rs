@@ -4,14 +4,19 @@ pub mod aggregate;
 mod async_map;
 mod chain;
 mod context;
+mod dedup;
+mod either_head;
 pub mod event_time;
 mod filter;
 mod flat_map;
 mod fold;
 mod inspect;
+mod join;
 mod key_by;
 mod map;
+mod map_with_state;
 mod partition;
+mod process;
 mod side_output;
 mod sink;
 mod source_head;
@@ -20,13 +25,21 @@ pub mod window;
 pub use async_map::{AsyncMap, AsyncMapOperator, Retries};
 pub use chain::{BatchHead, BoxedChain, Chain, HeadStatus, Step, Then};
 pub use context::{Counter, Counters, CountersView, OperatorState, Restored, SubtaskContext};
+pub use dedup::Dedup;
+pub use either_head::{Either, EitherHead};
 pub use filter::{Filter, TryFilter};
 pub use flat_map::{FlatMap, TryFlatMap};
 pub use fold::{Fold, Reduce};
 pub use inspect::{Inspect, TryInspect};
+pub use join::{Bounds, IntervalJoin};
 pub use key_by::KeyBy;
 pub use map::{Map, TryMap};
+pub use map_with_state::MapWithState;
 pub use partition::{ByKeyGroup, Custom, First, Local, Partition, Random, RoundRobin};
+pub use process::{
+    CoProcess, KeyContext, KeyedProcess, Map as KeyedMap, MapState, OfEither, Process, States, TimeKind, Timer, Value,
+    ValueState,
+};
 pub use side_output::{SideEmitter, SideId, SideOutput};
 pub use sink::SinkOperator;
 pub use source_head::SourceHead;
@@ -183,7 +196,12 @@ pub enum Event {
 #[non_exhaustive]
 pub enum Control<'a> {
     /// A batch for the head of the chain.
-    Load(ForHead),
+    Load {
+        /// The batch.
+        rows: ForHead,
+        /// The input of the block that it comes from, counted from 0.
+        input: usize,
+    },
     /// A split for the reader at the head of the chain.
     Split(ForHead),
     /// Each table of keyed state is to be shown to the visitor.

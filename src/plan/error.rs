@@ -1,5 +1,7 @@
 //! The mistakes that a plan can contain: each message names the uid and the fix.
 
+use millstream_actors::time::Timespan;
+
 use crate::model::PARALLELISM_LIMIT;
 
 /// A topology that cannot be run as it is written.
@@ -103,5 +105,15 @@ pub enum PlanError {
     SideOutputReadTwice {
         /// Its name.
         name: String,
+    },
+    /// An interval join that nothing can fall into.
+    #[error("the interval of join '{uid}' ends before it begins: from {lower} to {upper}; give the lower bound first")]
+    EmptyInterval {
+        /// The join.
+        uid: String,
+        /// Its lower bound.
+        lower: Timespan,
+        /// Its upper bound.
+        upper: Timespan,
     },
 }

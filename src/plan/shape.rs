@@ -60,6 +60,9 @@ pub struct Edge {
     pub to: usize,
     /// How records choose among the receiver's subtasks.
     pub exchange: Exchange,
+    /// Which of the receiver's inputs it is, counted from 0.
+    #[serde(skip)]
+    pub input: usize,
 }
 
 /// How records choose among the subtasks of the receiving block.
@@ -230,7 +233,7 @@ fn resolve_edges(shapes: &[BlockShape], blocks: &[Block]) -> Result<Vec<Edge>, P
     let mut read = BTreeMap::<SideId, usize>::new();
     let mut edges = Vec::new();
     for (to, shape) in shapes.iter().enumerate() {
-        for input in &shape.inputs {
+        for (number, input) in shape.inputs.iter().enumerate() {
             let (from, output) = match &input.from {
                 InputFrom::Main { block, output } => (*block, *output),
                 InputFrom::Side { id, name } => {
@@ -256,7 +259,7 @@ fn resolve_edges(shapes: &[BlockShape], blocks: &[Block]) -> Result<Vec<Edge>, P
                 let (from, to) = (blocks[from].name(), label_upstream(shapes, shape));
                 return Err(PlanError::ForwardBetweenDifferent { from, from_parallelism, to, to_parallelism });
             }
-            edges.push(Edge { from, output, to, exchange });
+            edges.push(Edge { from, output, to, exchange, input: number });
         }
     }
     edges.sort_by_key(|edge| (edge.from, edge.output));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use millstream_actors::blueprint::EdgePattern;
 use millstream_actors::channel::Outputs;
 use millstream_actors::error::{Failure, FailureKind};
-use millstream_actors::ids::{BlockId, CheckpointId, SubtaskId};
+use millstream_actors::ids::{BlockId, ChannelId, CheckpointId, SubtaskId};
 use millstream_actors::packet::Rows;
 use millstream_actors::sabotage::Sabotage;
 use millstream_actors::task::{
@@ -53,6 +53,8 @@ pub(crate) struct BlockDeploy {
     pub(crate) max_parallelism: MaxParallelism,
     /// Per outgoing edge, the parallelism of the receiving block and whether a subtask reaches all of it.
     pub(crate) receivers: Vec<Receivers>,
+    /// Per incoming edge, in the order in which channels are numbered, which input it is and who sends.
+    pub(crate) senders: Vec<Senders>,
     pub(crate) batch_records: usize,
     /// The file name of its keyed state, if it has any.
     pub(crate) stem: Option<String>,
@@ -72,7 +74,25 @@ pub(crate) struct Receivers {
     pub(crate) pattern: EdgePattern,
 }
 
+/// The sending end of an edge, as a receiver counts it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Senders {
+    pub(crate) input: usize,
+    pub(crate) parallelism: u32,
+    pub(crate) pattern: EdgePattern,
+}
+
 impl BlockDeploy {
+    /// Which input of the block each channel of subtask `index` belongs to.
+    fn inputs(&self, index: u32) -> Vec<usize> {
+        let of_edge = |edge: &Senders| {
+            let reaches =
+                |sender: &u32| edge.pattern.receivers(*sender, edge.parallelism, self.parallelism).contains(&index);
+            std::iter::repeat_n(edge.input, (0..edge.parallelism).filter(reaches).count())
+        };
+        self.senders.iter().flat_map(of_edge).collect()
+    }
+
     /// How many channels subtask `index` has along `edge`.
     pub(crate) fn channels(&self, edge: usize, index: u32) -> usize {
         let Receivers { parallelism, pattern } = self.receivers[edge];
@@ -162,6 +182,7 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
         let sides = self.sides.iter().map(|open| open(&mut context, deploy)).collect();
         Ok(BlockTask {
             name: deploy.name.clone(),
+            inputs: deploy.inputs(index),
             chain,
             router,
             sides,
@@ -202,6 +223,8 @@ fn failure(block: &str, error: &Error) -> Failure {
 /// One subtask of a block.
 struct BlockTask<C, R> {
     name: String,
+    /// Which input of the block each channel belongs to.
+    inputs: Vec<usize>,
     chain: C,
     router: R,
     sides: Vec<Box<dyn SideRouter>>,
@@ -297,9 +320,10 @@ impl<C: Chain, R: Router<C::Out>> BlockTask<C, R> {
 }
 
 impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
-    fn load(&mut self, rows: Rows) {
+    fn load(&mut self, channel: ChannelId, rows: Rows) {
+        let input = self.inputs.get(channel.index()).copied().unwrap_or_default();
         // Taking a batch in hand cannot fail.
-        let _ = self.chain.on_control(&mut Control::Load(Some(rows)));
+        let _ = self.chain.on_control(&mut Control::Load { rows: Some(rows), input });
     }
 
     fn run(&mut self, budget: usize, outputs: &mut Outputs) -> Result<Progress, Failure> {

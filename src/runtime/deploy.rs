@@ -14,7 +14,7 @@ use millstream_actors::task::{EnumerationFactory, TaskFactory};
 use millstream_actors::time::Clock;
 use tempfile::TempDir;
 
-use super::block::{BlockDeploy, Counted, Receivers, SourceDeploy};
+use super::block::{BlockDeploy, Counted, Receivers, Senders, SourceDeploy};
 use super::checkpoints::{JobCheckpoints, Layout};
 use super::job::{JobHandle, JobWatch, Totals};
 use super::options::JobOptions;
@@ -61,12 +61,19 @@ impl Preparation {
             parallelism: self.plan.blocks[edge.to].parallelism,
             pattern: edge.exchange.pattern(),
         });
+        let incoming = self.plan.edges.iter().filter(|edge| edge.to == index);
+        let senders = incoming.map(|edge| Senders {
+            input: edge.input,
+            parallelism: self.plan.blocks[edge.from].parallelism,
+            pattern: edge.exchange.pattern(),
+        });
         BlockDeploy {
             block: BlockId(index as u32),
             name: self.plan.block_name(index),
             parallelism: self.plan.blocks[index].parallelism,
             max_parallelism: self.plan.max_parallelism,
             receivers: receivers.collect(),
+            senders: senders.collect(),
             batch_records: self.batch_records,
             stem: keyed.map(stem_of),
             state: self.state.clone(),

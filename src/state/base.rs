@@ -1,5 +1,6 @@
 //! Decides how folded rows lie in the base, and reads them; names `redb`.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use millstream_actors::ids::CheckpointId;
@@ -23,6 +24,8 @@ pub(super) const CHECKPOINTS: TableDefinition<'_, u64, u64> = TableDefinition::n
 pub(super) const TABLES: TableDefinition<'_, &str, u16> = TableDefinition::new("tables");
 /// Number of a table -> how many rows the base has of it.
 pub(super) const BASE_ROWS: TableDefinition<'_, u16, u64> = TableDefinition::new("base_rows");
+/// Number of a table and the common beginning of encoded keys -> how many rows the base has of them.
+pub(super) const BASE_PARTS: TableDefinition<'_, (u16, &[u8]), u64> = TableDefinition::new("base_parts");
 /// Format and key groups.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
@@ -45,6 +48,32 @@ pub(super) fn row_checksum(key: &[u8], value: &[u8]) -> u32 {
     hasher.finalize()
 }
 
+/// A row of the base.
+pub(super) struct StoredRow<'a> {
+    whole_key: &'a [u8],
+    stored: &'a [u8],
+}
+
+impl<'a> StoredRow<'a> {
+    /// The key's own encoding.
+    pub(super) fn key(&self) -> &'a [u8] {
+        self.whole_key.get(PREFIX_BYTES..).unwrap_or_default()
+    }
+
+    /// The key in the base.
+    pub(super) fn whole_key(&self) -> &'a [u8] {
+        self.whole_key
+    }
+
+    /// The encoded value.
+    ///
+    /// # Errors
+    /// In words, if the row is damaged.
+    pub(super) fn value(&self) -> Result<&'a [u8], String> {
+        check_value(self.whole_key, self.stored)
+    }
+}
+
 /// A row as a range gives it.
 type Entry<K, V> = (AccessGuard<'static, K>, AccessGuard<'static, V>);
 
@@ -54,6 +83,7 @@ pub struct Snapshot {
     latch: Latch,
     base: ReadOnlyTable<&'static [u8], &'static [u8]>,
     changelog: ReadOnlyTable<BlockKey, &'static [u8]>,
+    parts: ReadOnlyTable<(u16, &'static [u8]), u64>,
 }
 
 impl Snapshot {
@@ -64,6 +94,7 @@ impl Snapshot {
             latch,
             base: transaction.open_table(BASE).map_err(&refused)?,
             changelog: transaction.open_table(CHANGELOG).map_err(&refused)?,
+            parts: transaction.open_table(BASE_PARTS).map_err(&refused)?,
         })
     }
 
@@ -88,26 +119,54 @@ impl Snapshot {
         checked.map(Some).map_err(|detail| self.corrupt(table, group_of(key), detail))
     }
 
-    /// Hands key and value of each row of `table` to `visit`, without the base's own parts; the outer error of `visit` is
-    /// what is wrong with the row.
-    pub(super) fn rows(
+    /// Hands the rows whose base keys begin with `prefix` to `visit`, in their order and beginning at the base key `from`,
+    /// until it breaks off; its error is what is wrong with the row. Whether all were handed to it.
+    ///
+    /// # Errors
+    /// [`StateError::Corrupt`] if a row is damaged or `visit` says so; latched.
+    pub(super) fn range(
+        &self,
+        table: &str,
+        prefix: &[u8],
+        from: &[u8],
+        mut visit: impl FnMut(StoredRow<'_>) -> Result<ControlFlow<()>, String>,
+    ) -> Result<bool, StateError> {
+        let refused = refused::<redb::StorageError>(&self.file);
+        let range = guarded(&self.file, || self.base.range(from..).map_err(&refused));
+        let mut range = self.latch.watch(range)?;
+        while let Some((key, stored)) = self.next(|| range.next())? {
+            let (whole_key, stored) = (key.value(), stored.value());
+            if !whole_key.starts_with(prefix) {
+                break;
+            }
+            let visited = visit(StoredRow { whole_key, stored });
+            if visited.map_err(|detail| self.corrupt(table, group_of(whole_key), detail))?.is_break() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Hands the beginnings of keys whose rows the base counts in `table` to `visit`, and the counts; the error of `visit`
+    /// is what is wrong with the beginning.
+    ///
+    /// # Errors
+    /// [`StateError::Corrupt`] if `visit` says so; latched.
+    pub(super) fn parts(
         &self,
         table: TableId,
         name: &str,
-        mut visit: impl FnMut(&[u8], &[u8]) -> Result<Result<(), StateError>, String>,
+        mut visit: impl FnMut(&[u8], u64) -> Result<(), String>,
     ) -> Result<(), StateError> {
         let refused = refused::<redb::StorageError>(&self.file);
-        let first = table.0.to_be_bytes();
-        let range = guarded(&self.file, || self.base.range(first.as_slice()..).map_err(&refused));
+        let range = guarded(&self.file, || self.parts.range((table.0, &[][..])..).map_err(&refused));
         let mut range = self.latch.watch(range)?;
-        while let Some((key, stored)) = self.next(|| range.next())? {
-            let (key, stored) = (key.value(), stored.value());
-            if !key.starts_with(&first) {
+        while let Some((part, rows)) = self.next(|| range.next())? {
+            let (of, part) = part.value();
+            if of != table.0 {
                 break;
             }
-            let own = key.get(PREFIX_BYTES..).unwrap_or_default();
-            let visited = check_value(key, stored).and_then(|value| visit(own, value));
-            visited.map_err(|detail| self.corrupt(name, group_of(key), detail))??;
+            visit(part, rows.value()).map_err(|detail| self.corrupt(name, None, detail))?;
         }
         Ok(())
     }

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use millstream_actors::ids::CheckpointId;
 use redb::{Database, Durability, ReadableDatabase, ReadableTable};
 
-use super::base::{BASE, BASE_ROWS, CHANGELOG, CHECKPOINTS, CRC_BYTES, Snapshot, TABLES, row_checksum};
+use super::base::{
+    BASE, BASE_PARTS, BASE_ROWS, CHANGELOG, CHECKPOINTS, CRC_BYTES, PREFIX_BYTES, Snapshot, TABLES, row_checksum,
+};
 use super::changelog::{Block, TableId};
 use super::database::{DatabaseFile, Fence, begin_durable};
 use super::opening::refused;
@@ -37,9 +39,17 @@ pub struct Persisted {
 /// What a [`FoldJob`] has done.
 pub struct Folded {
     pub(super) snapshot: Option<Arc<Snapshot>>,
-    pub(super) folded: Option<(TableId, u64)>,
+    pub(super) folded: Option<FoldedRows>,
     pub(super) dropped: Vec<(TableId, CheckpointId)>,
     rows: u64,
+}
+
+/// How many rows the base has now of the table that was folded.
+pub struct FoldedRows {
+    pub(super) table: TableId,
+    pub(super) base_rows: u64,
+    /// Of those beginnings of keys whose counts have changed, the new counts.
+    pub(super) parts: Vec<(Vec<u8>, u64)>,
 }
 
 impl Folded {
@@ -120,6 +130,8 @@ pub struct FoldRows {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FoldRow {
     pub(super) start: usize,
+    /// The end of the part of the key whose rows are counted; the end of the table and key group if none are.
+    pub(super) part_end: usize,
     pub(super) key_end: usize,
     /// The end of the value; `None` if the row is removed.
     pub(super) end: Option<usize>,
@@ -128,6 +140,11 @@ pub(super) struct FoldRow {
 impl FoldRows {
     fn key(&self, row: FoldRow) -> &[u8] {
         &self.bytes[row.start..row.key_end]
+    }
+
+    /// The part of the key whose rows are counted.
+    fn part(&self, row: FoldRow) -> &[u8] {
+        &self.bytes[row.start + PREFIX_BYTES..row.part_end]
     }
 }
 
@@ -149,19 +166,22 @@ impl Fold {
         })
     }
 
-    fn commit(&self, database: &Database, path: &Path) -> Result<Option<(TableId, u64)>, StateError> {
+    fn commit(&self, database: &Database, path: &Path) -> Result<Option<FoldedRows>, StateError> {
         let refused_table = refused::<redb::TableError>(path);
         let refused_storage = refused::<redb::StorageError>(path);
         let mut transaction = database.begin_write().map_err(refused(path))?;
         transaction.set_durability(Durability::None).map_err(refused(path))?;
         let mut folded = None;
         if let Some((table, rows)) = &self.rows {
-            let mut base_rows = transaction.open_table(BASE_ROWS).map_err(&refused_table)?;
-            let before = base_rows.get(table.0).map_err(&refused_storage)?.map_or(0, |rows| rows.value());
+            let mut counts = transaction.open_table(BASE_ROWS).map_err(&refused_table)?;
             let mut base = transaction.open_table(BASE).map_err(&refused_table)?;
-            let after = merge(rows, before, &mut base).map_err(&refused_storage)?;
-            base_rows.insert(table.0, after).map_err(&refused_storage)?;
-            folded = Some((*table, after));
+            let (all, by_part) = merge(rows, &mut base).map_err(&refused_storage)?;
+            let before = counts.get(table.0).map_err(&refused_storage)?.map_or(0, |rows| rows.value());
+            let base_rows = before.saturating_add_signed(all);
+            counts.insert(table.0, base_rows).map_err(&refused_storage)?;
+            let mut parts = transaction.open_table(BASE_PARTS).map_err(&refused_table)?;
+            let parts = add_to_parts(*table, &by_part, &mut parts).map_err(&refused_storage)?;
+            folded = Some(FoldedRows { table: *table, base_rows, parts });
         }
         if !self.drop.is_empty() {
             let mut changelog = transaction.open_table(CHANGELOG).map_err(&refused_table)?;
@@ -175,28 +195,53 @@ impl Fold {
     }
 }
 
-/// Merges `rows` in key order; gives how many rows the table then has, `count` being those it had.
-fn merge(
-    rows: &FoldRows,
-    mut count: u64,
+/// Merges `rows` in key order; gives how many more rows the table then has, in all and by the parts that are counted.
+fn merge<'a>(
+    rows: &'a FoldRows,
     base: &mut redb::Table<'_, &'static [u8], &'static [u8]>,
-) -> Result<u64, redb::StorageError> {
+) -> Result<(i64, BTreeMap<&'a [u8], i64>), redb::StorageError> {
     let mut order = rows.rows.clone();
     order.sort_unstable_by(|a, b| rows.key(*a).cmp(rows.key(*b)));
+    let (mut all, mut by_part) = (0, BTreeMap::new());
     let mut stored = Vec::new();
     for row in order {
         let key = rows.key(row);
-        match row.end {
+        let more = match row.end {
             Some(end) => {
                 let value = &rows.bytes[row.key_end..end];
                 stored.clear();
                 stored.reserve(CRC_BYTES + value.len());
                 stored.extend_from_slice(&row_checksum(key, value).to_le_bytes());
                 stored.extend_from_slice(value);
-                count += u64::from(base.insert(key, stored.as_slice())?.is_none());
+                i64::from(base.insert(key, stored.as_slice())?.is_none())
             }
-            None => count = count.saturating_sub(u64::from(base.remove(key)?.is_some())),
+            None => -i64::from(base.remove(key)?.is_some()),
+        };
+        all += more;
+        let part = rows.part(row);
+        if more != 0 && !part.is_empty() {
+            *by_part.entry(part).or_insert(0) += more;
         }
     }
-    Ok(count)
+    Ok((all, by_part))
+}
+
+/// Corrects the counts of rows by the parts of their keys; gives the new ones.
+fn add_to_parts(
+    table: TableId,
+    by_part: &BTreeMap<&[u8], i64>,
+    counts: &mut redb::Table<'_, (u16, &'static [u8]), u64>,
+) -> Result<Vec<(Vec<u8>, u64)>, redb::StorageError> {
+    let mut changed = Vec::new();
+    for (part, more) in by_part {
+        let before = counts.get((table.0, *part))?.map_or(0, |rows| rows.value());
+        let rows = before.saturating_add_signed(*more);
+        if rows == 0 {
+            counts.remove((table.0, *part))?;
+        } else {
+            counts.insert((table.0, *part), rows)?;
+        }
+        changed.push((part.to_vec(), rows));
+    }
+    Ok(changed)
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use millstream_actors::ids::{Attempt, CheckpointId};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, WriteTransaction};
 
-use super::base::{BASE, BASE_ROWS, CHANGELOG, CHECKPOINTS, META, Snapshot, TABLES};
+use super::base::{BASE, BASE_PARTS, BASE_ROWS, CHANGELOG, CHECKPOINTS, META, Snapshot, TABLES};
 use super::changelog::{FORMAT, TableId};
 use super::opening::{close, guarded, open, refused};
 use super::{Latch, StateError, StateOptions};
@@ -162,11 +162,13 @@ impl DatabaseFile {
         transaction.delete_table(CHECKPOINTS).map_err(&refused_table)?;
         transaction.delete_table(TABLES).map_err(&refused_table)?;
         transaction.delete_table(BASE_ROWS).map_err(&refused_table)?;
+        transaction.delete_table(BASE_PARTS).map_err(&refused_table)?;
         transaction.open_table(BASE).map_err(&refused_table)?;
         transaction.open_table(CHANGELOG).map_err(&refused_table)?;
         transaction.open_table(CHECKPOINTS).map_err(&refused_table)?;
         transaction.open_table(TABLES).map_err(&refused_table)?;
         transaction.open_table(BASE_ROWS).map_err(&refused_table)?;
+        transaction.open_table(BASE_PARTS).map_err(&refused_table)?;
         {
             let mut meta = transaction.open_table(META).map_err(&refused_table)?;
             meta.insert("format", &FORMAT.to_le_bytes()[..]).map_err(&refused_storage)?;

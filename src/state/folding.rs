@@ -7,14 +7,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::StateError;
-use super::base::{Snapshot, begin_key};
+use super::base::{PREFIX_BYTES, Snapshot, begin_key};
 use super::changelog::{Block, TableId};
-use super::commit::{FoldRow, FoldRows};
+use super::commit::{FoldRow, FoldRows, FoldedRows};
 use super::generations::{CLEAN, Generation};
-use super::rows::{Flags, Row, RowId};
+use super::order::{Movement, RowOrder};
+use super::places::{Flags, Row, RowId};
+use super::row_key::RowKey;
 use super::table::Table;
 use super::work::{Capture, TableWork, Usage};
-use crate::model::{self, Key};
+use crate::model;
 
 /// Rows captured in one call: encoding them takes about half a millisecond.
 const CAPTURE_ROWS: usize = 2048;
@@ -54,7 +56,7 @@ struct Captured {
     removed: bool,
 }
 
-impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> TableWork for Table<K, V> {
+impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> TableWork for Table<K, V> {
     fn name(&self) -> &str {
         &self.place.name
     }
@@ -113,9 +115,7 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> TableWork for Tab
     fn evict(&mut self, bytes: usize, scan: usize) -> usize {
         let row = self.bytes_per_row();
         let evicted = self.rows.evict(bytes.div_ceil(row).min(self.clean), scan);
-        // A row is clean because the base has it.
         self.clean -= evicted;
-        self.base.resident -= evicted as u64;
         evicted * row
     }
 
@@ -150,11 +150,15 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> TableWork for Tab
         Ok(Capture::Rows(std::mem::take(&mut self.folding.rows)))
     }
 
-    fn folded(&mut self, base_rows: u64) {
+    fn folded(&mut self, folded: &FoldedRows) -> Result<(), StateError> {
         for captured in std::mem::take(&mut self.folding.captured) {
             self.row_folded(captured);
         }
-        self.base.rows = base_rows;
+        self.base.rows = folded.base_rows;
+        for (part, rows) in &folded.parts {
+            self.rows.order.counted(part, *rows).map_err(|source| self.place.codec(source))?;
+        }
+        Ok(())
     }
 
     fn not_folded(&mut self) {
@@ -190,19 +194,23 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> TableWork for Tab
     }
 }
 
-impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
+impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
     /// Hands the list of encoded rows to the generation closed last.
     fn generation_encoded(&mut self) {
         let encoded = std::mem::take(&mut self.frozen);
         self.encoded = 0;
         if let Some(logged) = self.generations.get_mut(self.current - 1) {
-            logged.rows.extend_from_slice(&encoded);
+            if logged.rows.is_empty() {
+                logged.rows = encoded;
+            } else {
+                logged.rows.extend_from_slice(&encoded);
+            }
         }
     }
 
     fn bytes_per_row(&self) -> usize {
         let on_heap = std::mem::needs_drop::<K>() || std::mem::needs_drop::<V>();
-        size_of::<Row<K, V>>() + INDEX_BYTES + if on_heap { self.average.get() } else { 0 }
+        size_of::<Row<K, V>>() + INDEX_BYTES + K::Order::ROW_BYTES + if on_heap { self.average.get() } else { 0 }
     }
 
     /// Sorts the live rows of the generations in `target` by key group, some per call; whether all are.
@@ -246,18 +254,25 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
             if !(first..=last).contains(&generation) || !is_pinned(row, generation) {
                 continue;
             }
+            let captured = Captured { id, generation, removed: row.value.is_none() };
+            if captured.removed && row.flags.has(Flags::SETTLED) && !row.flags.has(Flags::IN_BASE) {
+                // The base has never heard of it, so there is nothing to remove from it.
+                self.row_folded(captured);
+                continue;
+            }
             let fold = &mut self.folding.rows;
             let start = fold.bytes.len();
             begin_key(self.place.id, self.place.max.group_of(row.hash), &mut fold.bytes);
-            model::encode_into(&row.key, &mut fold.bytes).map_err(|source| self.place.codec(source))?;
+            let part = row.key.encode(&mut fold.bytes).map_err(|source| self.place.codec(source))?;
+            let part_end = start + PREFIX_BYTES + part;
             let key_end = fold.bytes.len();
             let mut end = None;
             if let Some(value) = &row.value {
                 model::encode_into(value, &mut fold.bytes).map_err(|source| self.place.codec(source))?;
                 end = Some(fold.bytes.len());
             }
-            fold.rows.push(FoldRow { start, key_end, end });
-            self.folding.captured.push(Captured { id, generation, removed: row.value.is_none() });
+            fold.rows.push(FoldRow { start, part_end, key_end, end });
+            self.folding.captured.push(captured);
         }
         Ok(false)
     }
@@ -268,14 +283,14 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
         if row.flags.has(Flags::FREE) {
             return;
         }
+        row.flags = row.flags.with(Flags::SETTLED);
         let was_in_base = row.flags.has(Flags::IN_BASE);
         if captured.removed && was_in_base {
-            row.flags = row.flags.without(Flags::IN_BASE);
-            self.base.resident -= 1;
+            self.rows.moved(captured.id, Movement::Removed);
         } else if !captured.removed && !was_in_base {
-            row.flags = row.flags.with(Flags::IN_BASE);
-            self.base.resident += 1;
+            self.rows.moved(captured.id, Movement::Found);
         }
+        let row = self.rows.at_mut(captured.id);
         if !is_pinned(row, captured.generation) {
             return;
         }
@@ -292,6 +307,6 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
 
 /// Whether the newest version of `row` is the one that `generation` logged.
 #[inline]
-fn is_pinned<K, V>(row: &Row<K, V>, generation: Generation) -> bool {
+fn is_pinned<K: RowKey, V>(row: &Row<K, V>, generation: Generation) -> bool {
     row.generation == generation && row.flags.has(Flags::LOGGED)
 }

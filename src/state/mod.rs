@@ -5,46 +5,64 @@
 
 mod base;
 mod changelog;
+mod chunks;
 mod commit;
 mod crash;
 mod database;
+mod deadlines;
 mod directory;
+mod drain;
+mod entries;
 mod error;
 mod folding;
 mod generations;
 mod image;
 mod manifest;
+mod namespaces;
 mod opening;
 mod options;
+mod order;
+mod places;
 mod restore;
+mod row_key;
 mod rows;
 mod store;
+mod stored;
+mod sweep;
 mod table;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod work;
 
+pub use chunks::Elements;
 pub use commit::{FoldJob, Folded, PersistJob, Persisted};
 pub use crash::CrashDisks;
 pub use directory::StateDir;
+pub use entries::EntryName;
 pub use error::StateError;
 pub use manifest::ManifestDb;
+pub use namespaces::Namespace;
 pub use options::{BackendFactory, StateOptions};
 pub use store::{Pressure, Store};
 pub use table::Table;
+pub use tables::{
+    ListTable, MapTable, Timers, Ttl, TtlListTable, TtlMapTable, TtlTable, TtlUpdate, TtlVisibility, WindowListTable,
+    WindowTable,
+};
 
 use std::any::Any;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::model::Key;
 use error::Latch;
+use row_key::RowKey;
 
 /// A [`Table`] without its types, as a [`Store`] sees it. Only tables are.
 pub trait KeyedTable: work::TableWork + Any {}
 
-impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> KeyedTable for Table<K, V> {}
+impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> KeyedTable for Table<K, V> {}
 
 /// Shows the tables of one store, wherever they are, one after the other. Always the same ones, in the same order.
 pub trait VisitTables {
@@ -55,7 +73,7 @@ pub trait VisitTables {
     fn visit(&mut self, each: &mut dyn FnMut(&mut dyn KeyedTable) -> Result<(), StateError>) -> Result<(), StateError>;
 }
 
-impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> VisitTables for Table<K, V> {
+impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> VisitTables for Table<K, V> {
     fn visit(&mut self, each: &mut dyn FnMut(&mut dyn KeyedTable) -> Result<(), StateError>) -> Result<(), StateError> {
         each(self)
     }

@@ -11,14 +11,17 @@ use super::base::Snapshot;
 use super::changelog::{LogWriter, LoggedRow, StoredBlock};
 use super::folding::Folding;
 use super::generations::{Generation, Generations};
-use super::rows::{Flags, Row, Rows};
+use super::order::RowOrder;
+use super::places::Flags;
+use super::row_key::RowKey;
+use super::rows::Rows;
 use super::table::{Average, Base, Table, TablePlace};
-use crate::model::{self, Key, hash_key};
+use crate::model;
 
 /// The number of the newest generation found on disk; older ones count down, later ones up.
 const RESTORED: Generation = 1 << 24;
 
-impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
+impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
     /// Opens a table as of checkpoint `restore`, or empty.
     pub(super) fn open(
         place: TablePlace,
@@ -27,16 +30,26 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
         restore: Option<CheckpointId>,
     ) -> Result<Self, StateError> {
         let log = LogWriter::new(place.id);
+        let mut order = K::Order::open(&place, base_rows);
+        let mut counted = 0;
+        snapshot.parts(place.id, &place.name, |part, rows| {
+            counted += rows;
+            order.counted(part, rows).map_err(|error| error.to_string())
+        })?;
+        if K::COUNTED && counted != base_rows {
+            let detail = format!("expected {base_rows} rows, found {counted} in the counts of their parts");
+            return Err(snapshot.corrupt(&place.name, None, detail));
+        }
         let mut table = Self {
             place,
-            rows: Rows::new(),
+            rows: Rows::new(order),
             current: RESTORED + 1,
             dirty: Vec::new(),
             frozen: Vec::new(),
             encoded: 0,
             generations: Generations::default(),
             log,
-            base: Base { snapshot: snapshot.clone(), rows: base_rows, resident: 0 },
+            base: Base { snapshot: snapshot.clone(), rows: base_rows },
             folding: Folding::default(),
             clean: 0,
             average: Average::default(),
@@ -76,8 +89,7 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
     }
 
     fn load_row(&mut self, generation: Generation, logged: LoggedRow<'_>) -> Result<(), String> {
-        let key: K = model::decode(logged.key).map_err(|error| error.to_string())?;
-        let hash = hash_key(&key);
+        let (key, hash) = K::decode(logged.key)?;
         self.place.check_group(hash, logged.group)?;
         let entry = self.generations.get_mut(generation);
         let entry = entry.ok_or_else(|| "too many checkpoints in the changelog".to_owned())?;
@@ -88,8 +100,11 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
         entry.live += 1;
         let value = logged.value.map(model::decode::<V>).transpose().map_err(|error| error.to_string())?;
         self.average.add(logged.key.len() + logged.value.map_or(0, <[u8]>::len));
-        let row = Row { hash, key, value, generation, flags: Flags::LOGGED };
-        let (id, _) = self.rows.add(row).ok_or_else(|| "too many rows".to_owned())?;
+        let added = self.rows.add(hash, key, generation, Flags::LOGGED);
+        let (id, _) = added.ok_or_else(|| "too many rows".to_owned())?;
+        if let Some(value) = value {
+            self.rows.set(id, value);
+        }
         entry.rows.push(id);
         Ok(())
     }

@@ -1,61 +1,20 @@
-//! Decides how the hot rows of one table lie in memory: a vector of rows, and an index of their places.
+//! Decides how the hot rows of one table are found: an index of their places by hash, and the order of their keys.
 
 use hashbrown::HashTable;
 
 use super::generations::{CLEAN, Generation};
-use crate::model::{Key, KeyHash};
-
-/// The place of a row in its vector.
-pub(super) type RowId = u32;
-
-/// One row, or a free place.
-pub(super) struct Row<K, V> {
-    pub(super) hash: KeyHash,
-    pub(super) key: K,
-    /// `None` is a removal that the base may not know of.
-    pub(super) value: Option<V>,
-    /// When it changed last; [`CLEAN`] if the base has it as it is.
-    pub(super) generation: Generation,
-    pub(super) flags: Flags,
-}
-
-/// What else is known of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Flags(u8);
-
-impl Flags {
-    /// The changelog has this version.
-    pub(super) const LOGGED: Self = Self(1);
-    /// Neither base nor changelog know the key.
-    pub(super) const FRESH: Self = Self(2);
-    /// The place is free.
-    pub(super) const FREE: Self = Self(4);
-    /// The base has a row of this key.
-    pub(super) const IN_BASE: Self = Self(8);
-    /// It was read since the clock hand passed.
-    pub(super) const READ: Self = Self(16);
-
-    #[inline]
-    pub(super) fn has(self, flag: Self) -> bool {
-        self.0 & flag.0 != 0
-    }
-
-    #[inline]
-    pub(super) fn with(self, flag: Self) -> Self {
-        Self(self.0 | flag.0)
-    }
-
-    #[inline]
-    pub(super) fn without(self, flag: Self) -> Self {
-        Self(self.0 & !flag.0)
-    }
-}
+use super::order::{Movement, RowOrder};
+use super::places::{Flags, Places, Row, RowId};
+use super::row_key::{Probe, RowKey};
+use crate::model::KeyHash;
 
 /// The hot rows of one table.
-pub(super) struct Rows<K, V> {
+pub(super) struct Rows<K: RowKey, V> {
     index: HashTable<(u32, RowId)>,
-    rows: Vec<Row<K, V>>,
-    free: Vec<RowId>,
+    pub(super) places: Places<K, V>,
+    pub(super) order: K::Order,
+    /// Rows that the base is known to have, too.
+    resident: u64,
     /// Where the search for rows to evict goes on.
     hand: usize,
 }
@@ -69,16 +28,16 @@ fn spread(fragment: u32) -> u64 {
     u64::from(fragment).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-impl<K: Key, V> Rows<K, V> {
-    pub(super) fn new() -> Self {
-        Self { index: HashTable::new(), rows: Vec::new(), free: Vec::new(), hand: 0 }
+impl<K: RowKey, V> Rows<K, V> {
+    pub(super) fn new(order: K::Order) -> Self {
+        Self { index: HashTable::new(), places: Places::new(), order, resident: 0, hand: 0 }
     }
 
     /// The place of `key`.
     #[inline]
-    pub(super) fn find(&self, hash: KeyHash, key: &K) -> Option<RowId> {
+    pub(super) fn find(&self, hash: KeyHash, key: impl Probe<K>) -> Option<RowId> {
         let fragment = hash.for_table();
-        let same = |&(other, id): &(u32, RowId)| other == fragment && self.rows[id as usize].key == *key;
+        let same = |&(other, id): &(u32, RowId)| other == fragment && key.names(&self.places.at(id).key);
         self.index.find(spread(fragment), same).map(|&(_, id)| id)
     }
 
@@ -94,83 +53,121 @@ impl<K: Key, V> Rows<K, V> {
             *place = found.map_or(0, |&(_, id)| id);
             count += 1;
         }
-        let read = |sum: u64, id: &RowId| sum ^ self.rows.get(*id as usize).map_or(0, |row| row.hash.0);
+        let read = |sum: u64, id: &RowId| sum ^ self.places.get(*id).map_or(0, |row| row.hash.0);
         std::hint::black_box(candidates[..count].iter().fold(0, read));
     }
 
     /// The row at `id`.
     #[inline]
     pub(super) fn at(&self, id: RowId) -> &Row<K, V> {
-        &self.rows[id as usize]
+        self.places.at(id)
     }
 
-    /// The row at `id`.
+    /// The row at `id`. Whether it has a value must not be changed.
     #[inline]
     pub(super) fn at_mut(&mut self, id: RowId) -> &mut Row<K, V> {
-        &mut self.rows[id as usize]
+        self.places.at_mut(id)
     }
 
-    /// All rows, free places not among them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Row<K, V>> {
-        self.rows.iter().filter(|row| !row.flags.has(Flags::FREE))
-    }
-
-    /// How many rows there are, free places not counted.
+    /// How many rows there are.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.rows.len() - self.free.len()
+        self.places.len()
     }
 
-    /// Adds a row whose key is not there. Gives its place, and the generation that the place was freed in.
-    /// `None` if the places have run out.
+    /// How many rows the base is known to have, too.
     #[inline]
-    pub(super) fn add(&mut self, row: Row<K, V>) -> Option<(RowId, Generation)> {
-        let fragment = row.hash.for_table();
-        let (id, freed_in) = match self.free.pop() {
-            Some(id) => {
-                let place = &mut self.rows[id as usize];
-                let freed_in = place.generation;
-                *place = row;
-                (id, freed_in)
-            }
-            None => {
-                let id = RowId::try_from(self.rows.len()).ok()?;
-                self.rows.push(row);
-                (id, CLEAN)
-            }
-        };
+    pub(super) fn resident(&self) -> u64 {
+        self.resident
+    }
+
+    /// Adds a row without a value, whose key is not there. Gives its place, and the generation that the place was freed
+    /// in. `None` if the places have run out.
+    #[inline]
+    pub(super) fn add(
+        &mut self,
+        hash: KeyHash,
+        key: K,
+        generation: Generation,
+        flags: Flags,
+    ) -> Option<(RowId, Generation)> {
+        let fragment = hash.for_table();
+        let (id, freed_in) =
+            self.places.put(Row { hash, key, value: None, generation, flags, link: K::Link::default() })?;
         self.index.insert_unique(spread(fragment), (fragment, id), |&(other, _)| spread(other));
         Some((id, freed_in))
     }
 
-    /// Frees the place of a row; its generation stays, so that a list that has the place is known to have it.
+    /// The value of a row; if there is none, `init` makes one.
+    #[inline]
+    pub(super) fn value_or(&mut self, id: RowId, init: impl FnOnce() -> V) -> &mut V {
+        if self.places.at(id).value.is_none() {
+            self.order.shown(&mut self.places, id);
+        }
+        self.places.at_mut(id).value.get_or_insert_with(init)
+    }
+
+    /// Sets the value of a row.
+    #[inline]
+    pub(super) fn set(&mut self, id: RowId, value: V) {
+        if self.places.at(id).value.is_none() {
+            self.order.shown(&mut self.places, id);
+        }
+        self.places.at_mut(id).value = Some(value);
+    }
+
+    /// Takes the value of a row away.
+    #[inline]
+    pub(super) fn take(&mut self, id: RowId) -> Option<V> {
+        let value = self.places.at_mut(id).value.take();
+        if value.is_some() {
+            self.order.hidden(&mut self.places, id);
+        }
+        value
+    }
+
+    /// Counts a row as one of the base, or as one no longer, and says so in its flags.
+    #[inline]
+    pub(super) fn moved(&mut self, id: RowId, movement: Movement) {
+        self.resident = movement.count(self.resident);
+        let row = self.places.at_mut(id);
+        row.flags = match movement {
+            Movement::Loaded | Movement::Found => row.flags.with(Flags::IN_BASE),
+            Movement::Removed | Movement::Evicted => row.flags.without(Flags::IN_BASE),
+        };
+        self.order.moved(&mut self.places, id, movement);
+    }
+
+    /// Frees the place of a row.
     pub(super) fn free(&mut self, id: RowId) {
-        let row = &mut self.rows[id as usize];
-        let fragment = row.hash.for_table();
+        self.take(id);
+        let fragment = self.places.at(id).hash.for_table();
         if let Ok(entry) = self.index.find_entry(spread(fragment), |&(_, other)| other == id) {
             entry.remove();
         }
-        row.value = None;
-        row.flags = Flags::FREE;
-        self.free.push(id);
+        self.places.free(id);
     }
 
     /// Moves the clock hand over at most `scan` places and frees at most `wanted` rows that nobody needs in memory.
     pub(super) fn evict(&mut self, wanted: usize, scan: usize) -> usize {
+        let held = self.order.held();
         let mut evicted = 0;
-        for _ in 0..scan.min(self.rows.len().saturating_mul(2)) {
+        for _ in 0..scan.min(self.places.end().saturating_mul(2)) {
             if evicted == wanted {
                 break;
             }
-            self.hand = if self.hand + 1 < self.rows.len() { self.hand + 1 } else { 0 };
-            let row = &mut self.rows[self.hand];
-            if row.generation != CLEAN || row.flags.has(Flags::FREE) {
+            self.hand = if self.hand + 1 < self.places.end() { self.hand + 1 } else { 0 };
+            let id = self.hand as RowId;
+            let row = self.places.at_mut(id);
+            if row.generation != CLEAN || row.flags.has(Flags::FREE) || held(row.hash, &row.key) {
                 continue;
             }
             if row.flags.has(Flags::READ) {
                 row.flags = row.flags.without(Flags::READ);
             } else {
-                self.free(self.hand as RowId);
+                // A row is clean because the base has it.
+                self.moved(id, Movement::Evicted);
+                self.free(id);
                 evicted += 1;
             }
         }
@@ -182,18 +179,24 @@ impl<K: Key, V> Rows<K, V> {
 mod tests {
     use super::*;
     use crate::model::hash_key;
+    use crate::state::order::Unordered;
 
-    fn row(key: u64, generation: Generation) -> Row<u64, u64> {
-        Row { hash: hash_key(&key), key, value: Some(key), generation, flags: Flags::default() }
+    fn add(rows: &mut Rows<u64, u64>, key: u64, generation: Generation) -> (RowId, Generation) {
+        let added = rows.add(hash_key(&key), key, generation, Flags::default()).unwrap();
+        rows.set(added.0, key);
+        if generation == CLEAN {
+            rows.moved(added.0, Movement::Loaded);
+        }
+        added
     }
 
     #[test]
     fn rows_are_found_until_they_are_freed() {
-        let mut rows = Rows::new();
-        let ids: Vec<RowId> = (0..1000).map(|key| rows.add(row(key, 1)).unwrap().0).collect();
+        let mut rows = Rows::new(Unordered);
+        let ids: Vec<RowId> = (0..1000).map(|key| add(&mut rows, key, 1).0).collect();
         rows.free(ids[7]);
         assert_eq!(rows.find(hash_key(&7u64), &7), None);
-        assert_eq!(rows.add(row(5000, 2)), Some((ids[7], 1)), "the freed place is used again");
+        assert_eq!(add(&mut rows, 5000, 2), (ids[7], 1), "the freed place is used again");
         for key in (0..1000).filter(|key| *key != 7).chain([5000]) {
             let id = rows.find(hash_key(&key), &key).unwrap();
             assert_eq!(rows.at(id).value, Some(key));
@@ -202,9 +205,9 @@ mod tests {
 
     #[test]
     fn rows_that_were_read_get_a_second_chance() {
-        let mut rows = Rows::new();
+        let mut rows = Rows::new(Unordered);
         for key in 0..10 {
-            rows.add(row(key, CLEAN));
+            add(&mut rows, key, CLEAN);
         }
         for id in 0..5 {
             rows.at_mut(id).flags = Flags::READ;
@@ -212,14 +215,14 @@ mod tests {
         assert_eq!(rows.evict(5, 10), 5);
         assert!((0..5).all(|key| rows.find(hash_key(&key), &key).is_some()));
         assert_eq!(rows.evict(usize::MAX, 30), 5);
-        assert_eq!(rows.len(), 0);
+        assert_eq!((rows.len(), rows.resident()), (0, 0));
     }
 
     #[test]
     fn changed_rows_are_never_evicted() {
-        let mut rows = Rows::new();
+        let mut rows = Rows::new(Unordered);
         for key in 0..10 {
-            rows.add(row(key, 3));
+            add(&mut rows, key, 3);
         }
         assert_eq!(rows.evict(10, 100), 0);
     }

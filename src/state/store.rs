@@ -13,10 +13,11 @@ use super::base::Snapshot;
 use super::changelog::{Block, TableId};
 use super::commit::{Fold, FoldJob, Folded, Persist, PersistJob, Persisted};
 use super::database::{DatabaseFile, Fence, KnownTable};
+use super::row_key::RowKey;
 use super::table::{Table, TablePlace};
 use super::work::{Capture, Usage};
 use super::{Latch, StateError, VisitTables};
-use crate::model::{Key, KeyGroupRange, MaxParallelism};
+use crate::model::{KeyGroupRange, MaxParallelism};
 
 /// A busy subtask rests this many times as long as a fold job took: folding then takes at most 5 % of the time.
 const REST: u32 = 19;
@@ -107,7 +108,7 @@ impl Store {
     /// [`StateError::TableTwice`] if it is open; [`StateError::Corrupt`] if its rows are damaged or of another type.
     pub fn table<K, V>(&mut self, name: &str) -> Result<Table<K, V>, StateError>
     where
-        K: Key,
+        K: RowKey,
         V: Serialize + DeserializeOwned + Send + 'static,
     {
         self.latch.check()?;
@@ -300,8 +301,8 @@ impl Store {
                 table.renew(snapshot.clone());
             }
             let id = table.id();
-            if let Some((_, base_rows)) = folded.folded.filter(|(of, _)| *of == id) {
-                table.folded(base_rows);
+            if let Some(folded) = folded.folded.as_ref().filter(|folded| folded.table == id) {
+                table.folded(folded)?;
             }
             for (_, through) in folded.dropped.iter().filter(|(of, _)| *of == id) {
                 table.dropped(*through);

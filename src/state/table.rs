@@ -1,5 +1,6 @@
 //! Decides how an operator reads and changes its keyed rows: in memory, without encoding, marking what changes.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -10,10 +11,15 @@ use super::base::{Snapshot, begin_key};
 use super::changelog::{LogWriter, TableId};
 use super::folding::Folding;
 use super::generations::{CLEAN, Generation, Generations};
-use super::rows::{Flags, Row, RowId, Rows};
-use crate::model::{self, CodecError, Key, KeyGroup, KeyGroupRange, KeyHash, MaxParallelism, hash_key};
+use super::order::{Movement, RowOrder};
+use super::places::{Flags, RowId};
+use super::row_key::{Probe, RowKey};
+use super::rows::Rows;
+use crate::model::{self, CodecError, KeyGroup, KeyGroupRange, KeyHash, MaxParallelism};
 
 /// Typed rows, one per key, owned by the operator that uses them.
+///
+/// Keys are handed in with their hash, which came with the record. They are borrowed: a plain key `K` as `&K`.
 ///
 /// # State
 /// Rows live in memory as values. Changed ones go to disk with the next checkpoint; those that memory has no room for
@@ -22,7 +28,7 @@ use crate::model::{self, CodecError, Key, KeyGroup, KeyGroupRange, KeyHash, MaxP
 /// # Errors
 /// Each access can fail with [`StateError::Corrupt`] if it has to read a damaged row, and a mutable one with
 /// [`StateError::Codec`] if the row's state as of the last barrier has to be encoded first, and cannot be.
-pub struct Table<K, V> {
+pub struct Table<K: RowKey, V> {
     pub(super) place: TablePlace,
     pub(super) rows: Rows<K, V>,
     /// The generation that changes belong to now.
@@ -45,7 +51,7 @@ pub struct Table<K, V> {
 
 /// Where a table belongs.
 #[derive(Debug, Clone)]
-pub(super) struct TablePlace {
+pub struct TablePlace {
     pub(super) name: Arc<str>,
     pub(super) id: TableId,
     pub(super) groups: KeyGroupRange,
@@ -57,16 +63,6 @@ pub(super) struct Base {
     pub(super) snapshot: Arc<Snapshot>,
     /// Rows of the table in the base.
     pub(super) rows: u64,
-    /// How many of them are known to have their key in memory.
-    pub(super) resident: u64,
-}
-
-impl Base {
-    /// Whether a key that is not in memory is not in the base either.
-    #[inline]
-    pub(super) fn holds_nothing_else(&self) -> bool {
-        self.resident == self.rows
-    }
 }
 
 /// The average size of an encoded row: the estimate of what a row holds on the heap.
@@ -88,7 +84,7 @@ impl Average {
     }
 }
 
-impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
+impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
     /// The name of the table within its store.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -106,7 +102,7 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
     /// # Errors
     /// See [`Table`].
     #[inline]
-    pub fn get(&mut self, hash: KeyHash, key: &K) -> Result<Option<&V>, StateError> {
+    pub fn get(&mut self, hash: KeyHash, key: impl Probe<K>) -> Result<Option<&V>, StateError> {
         let Some(id) = self.locate(hash, key)? else { return Ok(None) };
         let row = self.rows.at_mut(id);
         if row.generation == CLEAN {
@@ -120,7 +116,7 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
     /// # Errors
     /// See [`Table`].
     #[inline]
-    pub fn get_mut(&mut self, hash: KeyHash, key: &K) -> Result<Option<&mut V>, StateError> {
+    pub fn get_mut(&mut self, hash: KeyHash, key: impl Probe<K>) -> Result<Option<&mut V>, StateError> {
         let Some(id) = self.locate(hash, key)? else { return Ok(None) };
         if self.rows.at(id).value.is_none() {
             return Ok(None);
@@ -137,7 +133,7 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
     pub fn get_or_insert_with(
         &mut self,
         hash: KeyHash,
-        key: &K,
+        key: impl Probe<K>,
         init: impl FnOnce() -> V,
     ) -> Result<&mut V, StateError> {
         let id = match self.locate(hash, key)? {
@@ -145,9 +141,9 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
                 self.mark_dirty(id)?;
                 id
             }
-            None => self.add_dirty(hash, key, Flags::FRESH)?,
+            None => self.add_dirty(hash, key.to_key(), Flags::FRESH.with(Flags::SETTLED))?,
         };
-        Ok(self.rows.at_mut(id).value.get_or_insert_with(init))
+        Ok(self.rows.value_or(id, init))
     }
 
     /// Sets the value of `key`. Does not read what is replaced, so it costs no access to the disk.
@@ -155,16 +151,18 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
     /// # Errors
     /// See [`Table`].
     #[inline]
-    pub fn insert(&mut self, hash: KeyHash, key: &K, value: V) -> Result<(), StateError> {
+    pub fn insert(&mut self, hash: KeyHash, key: impl Probe<K>, value: V) -> Result<(), StateError> {
         let id = match self.rows.find(hash, key) {
             Some(id) => {
                 self.mark_dirty(id)?;
                 id
             }
-            None if self.base.holds_nothing_else() => self.add_dirty(hash, key, Flags::FRESH)?,
-            None => self.add_dirty(hash, key, Flags::default())?,
+            None if self.is_nowhere_else(hash, key) => {
+                self.add_dirty(hash, key.to_key(), Flags::FRESH.with(Flags::SETTLED))?
+            }
+            None => self.add_dirty(hash, key.to_key(), Flags::default())?,
         };
-        self.rows.at_mut(id).value = Some(value);
+        self.rows.set(id, value);
         Ok(())
     }
 
@@ -172,19 +170,26 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
     ///
     /// # Errors
     /// See [`Table`].
-    pub fn remove(&mut self, hash: KeyHash, key: &K) -> Result<Option<V>, StateError> {
+    pub fn remove(&mut self, hash: KeyHash, key: impl Probe<K>) -> Result<Option<V>, StateError> {
         let Some(id) = self.locate(hash, key)? else { return Ok(None) };
-        if self.rows.at(id).value.is_none() {
-            return Ok(None);
-        }
-        self.mark_dirty(id)?;
-        let row = self.rows.at_mut(id);
-        let value = row.value.take();
-        if row.flags.has(Flags::FRESH) {
-            // Nothing on disk knows the key, so nothing has to hear that it is gone.
-            self.rows.free(id);
-        }
+        let value = self.take_value(id)?;
+        self.forget_if_fresh(id);
         Ok(value)
+    }
+
+    /// Removes the row of `key`, without reading it.
+    pub(super) fn erase(&mut self, hash: KeyHash, key: impl Probe<K>) -> Result<(), StateError> {
+        match self.rows.find(hash, key) {
+            Some(id) => {
+                self.take_value(id)?;
+                self.forget_if_fresh(id);
+            }
+            None if self.is_nowhere_else(hash, key) => {}
+            None => {
+                self.add_dirty(hash, key.to_key(), Flags::default())?;
+            }
+        }
+        Ok(())
     }
 
     /// Shows each row to `each`, in no particular order. Blocks while it reads the rows that are not in memory, and takes
@@ -193,62 +198,105 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
     /// # Errors
     /// See [`Table`], and those of `each`.
     pub fn scan(&mut self, mut each: impl FnMut(&K, &V) -> Result<(), StateError>) -> Result<(), StateError> {
-        for row in self.rows.iter() {
+        for row in self.rows.places.iter() {
             if let Some(value) = &row.value {
                 each(&row.key, value)?;
             }
         }
-        if self.base.holds_nothing_else() {
+        if self.holds_all() {
             return Ok(());
         }
         let rows = &self.rows;
-        self.base.snapshot.rows(self.place.id, &self.place.name, |key, value| {
-            let key: K = model::decode(key).map_err(|error| error.to_string())?;
-            if rows.find(hash_key(&key), &key).is_some() {
-                return Ok(Ok(()));
+        let mut failed = Ok(());
+        let all = self.place.id.0.to_be_bytes();
+        self.base.snapshot.range(&self.place.name, &all, &all, |stored| {
+            let (key, hash) = K::decode(stored.key())?;
+            if rows.find(hash, &key).is_some() {
+                return Ok(ControlFlow::Continue(()));
             }
-            let value: V = model::decode(value).map_err(|error| error.to_string())?;
-            Ok(each(&key, &value))
-        })
+            let value: V = model::decode(stored.value()?).map_err(|error| error.to_string())?;
+            failed = each(&key, &value);
+            Ok(if failed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        failed
+    }
+
+    /// Whether a key that is not in memory is not in the base either.
+    #[inline]
+    pub(super) fn holds_all(&self) -> bool {
+        self.rows.resident() == self.base.rows
+    }
+
+    /// Whether `key`, which is not in memory, is not in the base either.
+    #[inline]
+    fn is_nowhere_else(&self, hash: KeyHash, key: impl Probe<K>) -> bool {
+        self.holds_all() || self.rows.order.has_all(hash, &key.to_key())
     }
 
     #[inline]
-    fn locate(&mut self, hash: KeyHash, key: &K) -> Result<Option<RowId>, StateError> {
+    pub(super) fn locate(&mut self, hash: KeyHash, key: impl Probe<K>) -> Result<Option<RowId>, StateError> {
         match self.rows.find(hash, key) {
             Some(id) => Ok(Some(id)),
-            None if self.base.holds_nothing_else() => Ok(None),
+            None if self.holds_all() => Ok(None),
             None => self.load(hash, key),
         }
     }
 
-    /// Reads a row that is not in memory from the base.
+    /// Reads a row that is not in memory from the base, if that has it.
     #[inline(never)]
-    fn load(&mut self, hash: KeyHash, key: &K) -> Result<Option<RowId>, StateError> {
+    fn load(&mut self, hash: KeyHash, key: impl Probe<K>) -> Result<Option<RowId>, StateError> {
+        let owned = key.to_key();
+        if self.rows.order.has_all(hash, &owned) {
+            return Ok(None);
+        }
         let group = self.place.max.group_of(hash);
         self.scratch.clear();
         begin_key(self.place.id, group, &mut self.scratch);
-        model::encode_into(key, &mut self.scratch).map_err(|source| self.place.codec(source))?;
+        model::encode_into(&key, &mut self.scratch).map_err(|source| self.place.codec(source))?;
         let decode = |value: &[u8]| model::decode::<V>(value).map(|row| (row, value.len())).map_err(|e| e.to_string());
         let found = self.base.snapshot.get(&self.place.name, &self.scratch, decode)?;
         let Some((value, bytes)) = found else { return Ok(None) };
         self.average.add(bytes + self.scratch.len());
-        let flags = Flags::IN_BASE.with(Flags::READ);
-        let row = Row { hash, key: key.clone(), value: Some(value), generation: CLEAN, flags };
-        let (id, _) = self.rows.add(row).ok_or_else(|| self.place.exhausted("rows"))?;
-        self.base.resident += 1;
+        self.add_clean(hash, owned, value).map(Some)
+    }
+
+    /// Adds a row that the base has.
+    pub(super) fn add_clean(&mut self, hash: KeyHash, key: K, value: V) -> Result<RowId, StateError> {
+        let added = self.rows.add(hash, key, CLEAN, Flags::SETTLED.with(Flags::READ));
+        let (id, _) = added.ok_or_else(|| self.place.exhausted("rows"))?;
+        self.rows.set(id, value);
+        self.rows.moved(id, Movement::Loaded);
         self.clean += 1;
-        Ok(Some(id))
+        Ok(id)
     }
 
     /// Adds a row without a value to the current generation.
     #[inline]
-    fn add_dirty(&mut self, hash: KeyHash, key: &K, flags: Flags) -> Result<RowId, StateError> {
-        let row = Row { hash, key: key.clone(), value: None, generation: self.current, flags };
-        let (id, freed_in) = self.rows.add(row).ok_or_else(|| self.place.exhausted("rows"))?;
+    pub(super) fn add_dirty(&mut self, hash: KeyHash, key: K, flags: Flags) -> Result<RowId, StateError> {
+        let added = self.rows.add(hash, key, self.current, flags);
+        let (id, freed_in) = added.ok_or_else(|| self.place.exhausted("rows"))?;
         if freed_in != self.current {
             self.dirty.push(id);
         }
         Ok(id)
+    }
+
+    /// Takes the value of a row away, which is a change of it.
+    #[inline]
+    pub(super) fn take_value(&mut self, id: RowId) -> Result<Option<V>, StateError> {
+        if self.rows.at(id).value.is_none() {
+            return Ok(None);
+        }
+        self.mark_dirty(id)?;
+        Ok(self.rows.take(id))
+    }
+
+    /// Frees a row without a value, if nothing on disk knows its key: then nothing has to hear that it is gone.
+    #[inline]
+    pub(super) fn forget_if_fresh(&mut self, id: RowId) {
+        if self.rows.at(id).flags.has(Flags::FRESH) {
+            self.rows.free(id);
+        }
     }
 
     #[inline]
@@ -288,7 +336,7 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
     pub(super) fn encode_row(&mut self, id: RowId) -> Result<(), StateError> {
         let row = self.rows.at_mut(id);
         let group = self.place.max.group_of(row.hash);
-        let key = |out: &mut Vec<u8>| model::encode_into(&row.key, out);
+        let key = |out: &mut Vec<u8>| row.key.encode(out).map(drop);
         let value = row.value.as_ref().map(|value| |out: &mut Vec<u8>| model::encode_into(value, out));
         let bytes = self.log.push(group, key, value).map_err(|source| self.place.codec(source))?;
         self.average.add(bytes);

@@ -7,7 +7,7 @@ use millstream_actors::ids::CheckpointId;
 use super::StateError;
 use super::base::Snapshot;
 use super::changelog::{Block, TableId};
-use super::commit::FoldRows;
+use super::commit::{FoldRows, FoldedRows};
 
 /// What a store asks of a table.
 pub trait TableWork {
@@ -44,8 +44,8 @@ pub trait TableWork {
     /// Prepares the next rows to fold. `newest`: rows of the newest generations, too.
     fn capture(&mut self, newest: bool) -> Result<Capture, StateError>;
 
-    /// Hears that the captured rows are in the base, which has `base_rows` of the table now.
-    fn folded(&mut self, base_rows: u64);
+    /// Hears that the captured rows are in the base.
+    fn folded(&mut self, folded: &FoldedRows) -> Result<(), StateError>;
 
     /// Hears that the captured rows are not in the base.
     fn not_folded(&mut self);

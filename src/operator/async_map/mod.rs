@@ -182,10 +182,8 @@ where
                 let next = self.queue.next_time();
                 **due = [**due, next].into_iter().flatten().min();
             }
-            Control::Unfinished(emission) => {
-                if self.is_ending && self.queue.state() == Finished::NotYet {
-                    **emission = (**emission).max(Emission::Waiting);
-                }
+            Control::Unfinished(emission) if self.is_ending && self.queue.state() == Finished::NotYet => {
+                **emission = (**emission).max(Emission::Waiting);
             }
             Control::Snapshot { state, .. } => state.put(&self.uid, &self.queue.inputs().collect::<Vec<_>>())?,
             _ => {}

@@ -5,6 +5,7 @@ use redb::{Database, ReadableTable, TableDefinition};
 use super::*;
 
 const BASE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("base");
+const BASE_PARTS: TableDefinition<'_, (u16, &[u8]), u64> = TableDefinition::new("base_parts");
 const CHANGELOG: TableDefinition<'_, (u16, u64, u32), &[u8]> = TableDefinition::new("changelog");
 
 /// Leaves a store with folded rows and rows in the changelog, of checkpoint 2.
@@ -19,32 +20,110 @@ fn leave_rows(directory: &Path) {
     checkpoint(&mut store, &mut counts, 2);
 }
 
-fn damage(bytes: &mut [u8]) {
+fn damaged(mut bytes: Vec<u8>) -> Vec<u8> {
     *bytes.last_mut().unwrap() ^= 1;
+    bytes
+}
+
+/// Puts another key and value in the place of each row of the base.
+fn change_base(directory: &Path, change: impl Fn(Vec<u8>, Vec<u8>) -> (Vec<u8>, Vec<u8>)) {
+    let database = Database::open(directory.join("counts-0.redb")).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut base = transaction.open_table(BASE).unwrap();
+        let rows: Vec<_> = base
+            .iter()
+            .unwrap()
+            .map(|row| row.unwrap())
+            .map(|(key, value)| (key.value().to_vec(), value.value().to_vec()))
+            .collect();
+        for (key, value) in rows {
+            base.remove(key.as_slice()).unwrap();
+            let (key, value) = change(key, value);
+            base.insert(key.as_slice(), value.as_slice()).unwrap();
+        }
+    }
+    transaction.commit().unwrap();
+}
+
+/// Leaves 100 rows of window 7 and as many of window 8 in the base, of checkpoint 1.
+fn leave_windows(directory: &Path) {
+    let state = open(directory);
+    let mut store = store(&state, 1, None);
+    let mut windows: WindowTable<u64, u64, u64> = WindowTable::open(&mut store, "windows").unwrap();
+    for (window, key) in [7, 8].into_iter().flat_map(|window| (0..100).map(move |key| (window, key))) {
+        windows.get_or_insert_with(window, hash_key(&key), &key, || key).unwrap();
+    }
+    checkpoint(&mut store, &mut windows, 1);
+    assert_eq!(fold_all(&mut store, &mut windows), 200);
+}
+
+/// Takes all of window 7.
+fn drain(directory: &Path) -> Result<(), StateError> {
+    let state = open(directory);
+    let mut store = store(&state, 2, Some(1));
+    let mut windows: WindowTable<u64, u64, u64> = WindowTable::open(&mut store, "windows")?;
+    while !windows.take(7, 10, |_, _, _| Ok::<_, StateError>(()))? {}
+    Ok(())
+}
+
+fn change_counts(directory: &Path, window: u8, rows: u64) {
+    let database = Database::open(directory.join("counts-0.redb")).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(BASE_PARTS).unwrap().insert((0, &[0x92, window][..]), rows).unwrap();
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn damaged_row_of_a_window_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    leave_windows(directory.path());
+    change_base(directory.path(), |key, value| (key, damaged(value)));
+    let found = drain(directory.path());
+    assert!(
+        matches!(&found, Err(StateError::Corrupt { table, key_group: Some(_), .. }) if table == "windows"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn row_of_a_window_under_another_key_group_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    leave_windows(directory.path());
+    change_base(directory.path(), |mut key, value| {
+        key[3] = (key[3] + 1) % 64;
+        let crc = base::row_checksum(&key, &value[4..]);
+        let value = [&crc.to_le_bytes(), &value[4..]].concat();
+        (key, value)
+    });
+    let found = drain(directory.path());
+    assert!(matches!(&found, Err(StateError::Corrupt { detail, .. }) if detail.contains("key group")), "{found:?}");
+}
+
+#[test]
+fn counts_of_windows_that_do_not_add_up_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    leave_windows(directory.path());
+    change_counts(directory.path(), 7, 101);
+    let found = drain(directory.path());
+    assert!(matches!(&found, Err(StateError::Corrupt { detail, .. }) if detail.contains("201")), "{found:?}");
+}
+
+#[test]
+fn window_that_should_have_more_rows_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    leave_windows(directory.path());
+    change_counts(directory.path(), 7, 101);
+    change_counts(directory.path(), 8, 99);
+    let found = drain(directory.path());
+    assert!(matches!(&found, Err(StateError::Corrupt { detail, .. }) if detail.contains("found 100")), "{found:?}");
 }
 
 #[test]
 fn damaged_base_row_is_named_and_the_store_stops() {
     let directory = tempfile::tempdir().unwrap();
     leave_rows(directory.path());
-    {
-        let database = Database::open(directory.path().join("counts-0.redb")).unwrap();
-        let transaction = database.begin_write().unwrap();
-        {
-            let mut base = transaction.open_table(BASE).unwrap();
-            let rows: Vec<_> = base
-                .iter()
-                .unwrap()
-                .map(|row| row.unwrap())
-                .map(|(k, v)| (k.value().to_vec(), v.value().to_vec()))
-                .collect();
-            for (key, mut value) in rows {
-                damage(&mut value);
-                base.insert(key.as_slice(), value.as_slice()).unwrap();
-            }
-        }
-        transaction.commit().unwrap();
-    }
+    change_base(directory.path(), |key, value| (key, damaged(value)));
     let state = open(directory.path());
     let mut store = store(&state, 2, Some(2));
     let mut counts: Counts = store.table("counts").unwrap();
@@ -65,11 +144,10 @@ fn damaged_block_is_named() {
         let transaction = database.begin_write().unwrap();
         {
             let mut changelog = transaction.open_table(CHANGELOG).unwrap();
-            let (place, mut block) = {
+            let (place, block) = {
                 let (place, block) = changelog.first().unwrap().unwrap();
-                (place.value(), block.value().to_vec())
+                (place.value(), damaged(block.value().to_vec()))
             };
-            damage(&mut block);
             changelog.insert(place, block.as_slice()).unwrap();
         }
         transaction.commit().unwrap();

@@ -11,8 +11,13 @@ use crate::model::{KeyGroup, KeyGroupRange, MaxParallelism, hash_key};
 
 mod corruption;
 mod crash;
+mod lists;
+mod maps;
 mod memory;
 mod model;
+mod timers;
+mod ttl;
+mod windows;
 
 fn in_memory(disks: &CrashDisks) -> StateOptions {
     StateOptions { backend: Some(disks.factory()), ..StateOptions::default() }
@@ -20,6 +25,21 @@ fn in_memory(disks: &CrashDisks) -> StateOptions {
 
 fn groups() -> (KeyGroupRange, MaxParallelism) {
     (KeyGroupRange { first: KeyGroup(0), last: KeyGroup(63) }, MaxParallelism::try_from(64).unwrap())
+}
+
+/// Makes each row go to the base and leave the memory.
+fn settle(store: &mut Store, tables: &mut dyn VisitTables, n: u64) {
+    checkpoint(store, tables, n);
+    fold_all(store, tables);
+    // Rows that were read are spared once.
+    for _ in 0..3 {
+        store.pressure(tables).unwrap();
+    }
+}
+
+/// Options under which no row stays in memory that need not.
+fn without_memory(disks: &CrashDisks) -> StateOptions {
+    StateOptions { memory_bytes: 0, ..in_memory(disks) }
 }
 
 fn store(directory: &StateDir, attempt: u64, restore: Option<u64>) -> Store {
@@ -37,7 +57,7 @@ fn add(counts: &mut Counts, key: u64, n: u64) {
     *counts.get_or_insert_with(hash_key(&key), &key, || 0).unwrap() += n;
 }
 
-fn checkpoint(store: &mut Store, counts: &mut Counts, n: u64) {
+fn checkpoint(store: &mut Store, counts: &mut dyn VisitTables, n: u64) {
     store.barrier(CheckpointId(n), counts).unwrap();
     let job = loop {
         if let Some(job) = store.encode(100, counts).unwrap() {
@@ -48,7 +68,7 @@ fn checkpoint(store: &mut Store, counts: &mut Counts, n: u64) {
     store.completed(CheckpointId(n), CheckpointId(n), counts).unwrap();
 }
 
-fn fold_all(store: &mut Store, counts: &mut Counts) -> u64 {
+fn fold_all(store: &mut Store, counts: &mut dyn VisitTables) -> u64 {
     let mut rows = 0;
     while let Some(job) = store.background(true, Moment::ZERO, counts).unwrap() {
         let folded = job().unwrap();

@@ -118,7 +118,7 @@ impl Host {
             worked = true;
             match item {
                 Item::Batch(batch) => {
-                    self.task.load(batch.rows);
+                    self.task.load(channel, batch.rows);
                     self.in_hand = true;
                 }
                 Item::Signal(Signal::Time(signal)) => self.move_valve(match signal {

@@ -1,0 +1,5 @@
+//! Joins of two keyed streams.
+
+mod interval;
+
+pub use interval::{Bounds, IntervalJoin};

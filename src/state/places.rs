@@ -1,0 +1,130 @@
+//! Decides what a row in memory holds, and where it lies.
+
+use super::generations::{CLEAN, Generation};
+use super::row_key::RowKey;
+use crate::model::KeyHash;
+
+/// The place of a row.
+pub(super) type RowId = u32;
+
+/// The place of no row.
+pub(super) const NOWHERE: RowId = RowId::MAX;
+
+/// One row, or a free place.
+pub(super) struct Row<K: RowKey, V> {
+    pub(super) hash: KeyHash,
+    pub(super) key: K,
+    /// `None` is a removal that the base may not know of.
+    pub(super) value: Option<V>,
+    /// When it changed last; [`CLEAN`] if the base has it as it is.
+    pub(super) generation: Generation,
+    pub(super) flags: Flags,
+    pub(super) link: K::Link,
+}
+
+/// What else is known of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Flags(u8);
+
+impl Flags {
+    /// The changelog has this version.
+    pub(super) const LOGGED: Self = Self(1);
+    /// Neither base nor changelog know the key.
+    pub(super) const FRESH: Self = Self(2);
+    /// The place is free.
+    pub(super) const FREE: Self = Self(4);
+    /// The base has a row of this key.
+    pub(super) const IN_BASE: Self = Self(8);
+    /// It was read since the clock hand passed.
+    pub(super) const READ: Self = Self(16);
+    /// The base has no row of this key unless [`Self::IN_BASE`] says so.
+    pub(super) const SETTLED: Self = Self(32);
+    /// It came from the base while its namespace was being visited, and the visit has not shown it.
+    pub(super) const JOINED: Self = Self(64);
+
+    #[inline]
+    pub(super) fn has(self, flag: Self) -> bool {
+        self.0 & flag.0 != 0
+    }
+
+    #[inline]
+    pub(super) fn with(self, flag: Self) -> Self {
+        Self(self.0 | flag.0)
+    }
+
+    #[inline]
+    pub(super) fn without(self, flag: Self) -> Self {
+        Self(self.0 & !flag.0)
+    }
+}
+
+/// The rows of one table by their places.
+pub struct Places<K: RowKey, V> {
+    rows: Vec<Row<K, V>>,
+    free: Vec<RowId>,
+}
+
+impl<K: RowKey, V> Places<K, V> {
+    pub(super) fn new() -> Self {
+        Self { rows: Vec::new(), free: Vec::new() }
+    }
+
+    /// The row at `id`.
+    #[inline]
+    pub(super) fn at(&self, id: RowId) -> &Row<K, V> {
+        &self.rows[id as usize]
+    }
+
+    /// The row at `id`.
+    #[inline]
+    pub(super) fn at_mut(&mut self, id: RowId) -> &mut Row<K, V> {
+        &mut self.rows[id as usize]
+    }
+
+    /// The row at `id`, if there is such a place.
+    #[inline]
+    pub(super) fn get(&self, id: RowId) -> Option<&Row<K, V>> {
+        self.rows.get(id as usize)
+    }
+
+    /// All rows, free places not among them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Row<K, V>> {
+        self.rows.iter().filter(|row| !row.flags.has(Flags::FREE))
+    }
+
+    /// How many rows there are, free places not counted.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.rows.len() - self.free.len()
+    }
+
+    /// How many places there are, free ones among them.
+    #[inline]
+    pub(super) fn end(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Puts a row into a free place. Gives the place, and the generation that it was freed in; `None` if the places have
+    /// run out.
+    #[inline]
+    pub(super) fn put(&mut self, row: Row<K, V>) -> Option<(RowId, Generation)> {
+        if let Some(id) = self.free.pop() {
+            let place = self.at_mut(id);
+            let freed_in = place.generation;
+            *place = row;
+            return Some((id, freed_in));
+        }
+        let id = RowId::try_from(self.rows.len()).ok().filter(|id| *id != NOWHERE)?;
+        self.rows.push(row);
+        Some((id, CLEAN))
+    }
+
+    /// Frees a place; its generation stays, so that a list that has the place is known to have it.
+    #[inline]
+    pub(super) fn free(&mut self, id: RowId) {
+        let row = self.at_mut(id);
+        row.value = None;
+        row.flags = Flags::FREE;
+        self.free.push(id);
+    }
+}
