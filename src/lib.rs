@@ -76,6 +76,7 @@ pub mod prelude {
     pub use crate::operator::aggregate::{
         ApproximateDistinct, Average, Count, DistinctCount, First, Last, Max, MaxBy, Min, MinBy, Percentiles, Sum, TopN,
     };
+    pub use crate::operator::event_time::Watermarks;
     pub use crate::operator::window::{Global, Session, Sliding, Tumbling, evictor, trigger};
     pub use crate::operator::{AsyncMap, Chain, SideOutput};
     pub use crate::plan::{Plan, PlanError};

@@ -12,7 +12,8 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("model", &[], &["time"]),
     ("state", &["model"], &["ids", "time"]),
     // Sinks and sources are operators at the ends of a block, and open in a subtask's context (docs/adr/0004).
-    ("operator", &["model", "state", "io"], &["ids", "packet", "sabotage", "task", "time"]),
+    // Splits of a source meet in the valve of channels (docs/adr/0007).
+    ("operator", &["model", "state", "io"], &["ids", "packet", "protocol", "sabotage", "task", "time", "time_view"]),
     ("io", &["model", "operator"], &["ids", "time"]),
     // The patterns of edges are the blueprint's.
     ("plan", &["model", "operator", "io"], &["blueprint", "time"]),
@@ -35,9 +36,12 @@ const MODULES: &[(&str, &[&str])] = &[
     // A batch holds its channel's permit, and a channel carries packets.
     ("packet", &["channel", "ids", "time"]),
     ("channel", &["ids", "packet", "protocol", "time"]),
-    ("task", &["channel", "environment", "error", "ids", "packet", "time"]),
+    ("task", &["channel", "environment", "error", "ids", "packet", "time", "time_view"]),
     ("environment", &["faults", "kill", "sabotage", "time"]),
-    ("observe", &["error", "ids", "time"]),
+    ("time_view", &["ids", "time"]),
+    ("explanation", &["ids", "time", "time_view"]),
+    ("standstill", &["blueprint", "explanation", "ids", "time", "time_view"]),
+    ("observe", &["error", "ids", "time", "time_view"]),
     ("checkpoints", &["ids", "task"]),
     ("blueprint", &["ids", "task"]),
     ("mail", &["checkpoints", "error", "ids", "kill", "observe", "packet", "task", "time", "subtask", "enumerator"]),
@@ -74,6 +78,7 @@ const ACTOR: &[&str] = &[
     "supervisor",
     "task",
     "time",
+    "time_view",
 ];
 
 /// The only files that name `actix` or `actix_rt`.

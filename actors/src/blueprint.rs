@@ -103,6 +103,18 @@ impl Channels {
         self.outgoing.get(&sender).map_or(&[], Vec::as_slice)
     }
 
+    /// The senders into `receiver`, by the number of the channel.
+    #[must_use]
+    pub fn senders(&self, receiver: SubtaskId) -> Vec<SubtaskId> {
+        let into = |(sender, edges): (&SubtaskId, &Vec<Vec<(SubtaskId, ChannelId)>>)| {
+            let channels = edges.iter().flatten().filter(|(to, _)| *to == receiver);
+            channels.map(|(_, channel)| (*channel, *sender)).collect::<Vec<_>>()
+        };
+        let mut senders = self.outgoing.iter().flat_map(into).collect::<Vec<_>>();
+        senders.sort_unstable();
+        senders.into_iter().map(|(_, sender)| sender).collect()
+    }
+
     /// How many input channels `receiver` has.
     #[must_use]
     pub fn incoming(&self, receiver: SubtaskId) -> usize {

@@ -10,7 +10,7 @@ use actix::{Actor, ActorContext, Addr, Context, Handler};
 use crate::coordinator::Coordinator;
 use crate::error::{Failure, FailureKind, panic_message};
 use crate::ids::{Attempt, BlockId, SubtaskId};
-use crate::mail::{Letter, ToCoordinator, ToEnumerator, ToSubtask, ToSupervisor};
+use crate::mail::{Answer, Letter, ToCoordinator, ToEnumerator, ToSubtask, ToSupervisor};
 use crate::subtask::Subtask;
 use crate::supervisor::Supervisor;
 use crate::task::Enumeration;
@@ -47,8 +47,14 @@ impl Handler<Letter<ToEnumerator>> for Enumerator {
         match letter.body {
             ToEnumerator::Request(reader) => {
                 let Some((_, address)) = self.readers.iter().find(|(id, _)| *id == reader) else { return };
-                match caught(|| self.enumeration.next_split(reader.index)) {
-                    Ok(split) => address.do_send(Letter { attempt, body: ToSubtask::Split(split) }),
+                let answer = caught(|| {
+                    Ok(match self.enumeration.next_split(reader.index)? {
+                        Some(split) => Answer::Split(split),
+                        None => self.enumeration.ask_again(reader.index).map_or(Answer::Finished, Answer::Later),
+                    })
+                });
+                match answer {
+                    Ok(answer) => address.do_send(Letter { attempt, body: ToSubtask::Split(answer) }),
                     Err(failure) => self.supervisor.do_send(Letter { attempt, body: ToSupervisor::Failed(failure) }),
                 }
             }

@@ -32,6 +32,8 @@ pub struct JobConfig {
     pub credits: usize,
     /// Threads that subtasks run on.
     pub workers: usize,
+    /// For how long event time stands still before a warning says why; [`Duration::MAX`] is for ever.
+    pub standstill: Duration,
     /// The seed of what is random.
     pub seed: u64,
 }

@@ -1,6 +1,7 @@
 //! The mail of the actors. Each letter names its attempt, and mail of another attempt changes nothing (CP-5).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use actix::{Addr, Message};
 
@@ -41,8 +42,8 @@ pub(crate) enum ToSubtask {
     Abandon(CheckpointId),
     /// A checkpoint is complete; none before `oldest` will be restored.
     Completed { checkpoint: CheckpointId, oldest: CheckpointId },
-    /// The answer to a reader's request; `None` if nothing is left.
-    Split(Option<Rows>),
+    /// The answer to a reader's request.
+    Split(Answer),
     /// The durable write has ended.
     Persisted { checkpoint: CheckpointId, outcome: Result<SubtaskSnapshot, String> },
     /// The commit has ended.
@@ -53,6 +54,16 @@ pub(crate) enum ToSubtask {
     Kill,
     /// Go away: the attempt is over.
     Dismiss,
+}
+
+/// What an enumerator answers to a reader.
+pub(crate) enum Answer {
+    /// A split.
+    Split(Rows),
+    /// Nothing for now: ask again after this time.
+    Later(Duration),
+    /// Nothing is left.
+    Finished,
 }
 
 /// What the enumerator of a source hears.

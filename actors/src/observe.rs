@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::error::Failure;
 use crate::ids::{Attempt, CheckpointId, SubtaskId};
 use crate::time::Moment;
+use crate::time_view::TimeViews;
 
 /// Where a job stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +120,7 @@ pub struct JobView {
 #[derive(Clone)]
 pub struct Observed {
     place: Arc<(Mutex<JobView>, Condvar)>,
+    time: TimeViews,
 }
 
 impl Default for Observed {
@@ -132,13 +134,19 @@ impl Default for Observed {
             ended: None,
             subtasks: BTreeMap::new(),
         };
-        Self { place: Arc::new((Mutex::new(view), Condvar::new())) }
+        Self { place: Arc::new((Mutex::new(view), Condvar::new())), time: TimeViews::default() }
     }
 }
 
 impl Observed {
     fn lock(&self) -> MutexGuard<'_, JobView> {
         self.place.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the subtasks say of event time.
+    #[must_use]
+    pub fn time(&self) -> &TimeViews {
+        &self.time
     }
 
     /// Changes the view and wakes whoever waits.

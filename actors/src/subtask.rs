@@ -20,15 +20,16 @@ use crate::error::{Failure, FailureKind, panic_message};
 use crate::faults::{CrashPoint, Passing, Strike};
 use crate::ids::{Attempt, ChannelId, CheckpointId, SubtaskId};
 use crate::kill::KillSwitch;
-use crate::mail::{Letter, ToCoordinator, ToEnumerator, ToSubtask, ToSupervisor};
+use crate::mail::{Answer, Letter, ToCoordinator, ToEnumerator, ToSubtask, ToSupervisor};
 use crate::observe::SubtaskView;
-use crate::packet::{Item, Packet, Rows, Signal};
+use crate::packet::{Item, Packet, Signal};
 use crate::protocol::alignment::{Alignment, AlignmentEvent};
 use crate::protocol::valve::{ValveEvent, WatermarkValve};
 use crate::sabotage::Sabotage;
 use crate::supervisor::Supervisor;
 use crate::task::{Emission, Task, TaskEvent, Then, Wake};
 use crate::time::{Moment, TimeSignal};
+use crate::time_view::{HeldBy, TimeCell};
 
 /// A run slice ends behind the first chunk that ends later than this after its beginning: letters are answered within a
 /// millisecond, and every actor of a thread gets its turn.
@@ -56,7 +57,10 @@ pub(crate) struct Setup {
     pub(crate) block: String,
     pub(crate) attempt: Attempt,
     pub(crate) task: Box<dyn Task>,
-    pub(crate) channels: usize,
+    /// The senders into its channels, in the order of these.
+    pub(crate) senders: Vec<SubtaskId>,
+    /// Where it says what it knows of event time.
+    pub(crate) time: TimeCell,
     pub(crate) outputs: Outputs,
     /// The credits of `outputs`, to be woken by.
     pub(crate) credits: Vec<Credits>,
@@ -99,6 +103,7 @@ pub(crate) struct Subtask {
     /// When the actor will be woken to go on, if it waits for a time.
     alarm: Option<Moment>,
     saw_record: bool,
+    stall: Stall,
     pub(crate) view: SubtaskView,
     _gone: Gone,
 }
@@ -124,6 +129,8 @@ pub(crate) enum Reader {
     Reading(Addr<Enumerator>),
     /// It has asked for a split.
     Asked(Addr<Enumerator>),
+    /// It was given none for now, and asks again at this moment.
+    Unassigned(Addr<Enumerator>, Moment),
     /// A stop has been asked for: it reads nothing more.
     Suspended,
 }
@@ -136,6 +143,15 @@ pub(crate) enum Persisting {
     Encoding { checkpoint: CheckpointId, drained: bool },
     /// The job runs on the pool.
     Writing,
+}
+
+/// For how long no input could be taken.
+#[derive(Default)]
+struct Stall {
+    /// Since when, if it cannot be taken now.
+    since: Option<Moment>,
+    /// The time that the task has not been told of.
+    untold: Duration,
 }
 
 /// Why an actor ends in the middle of its work.
@@ -290,10 +306,10 @@ impl Subtask {
         let gone = Gone { attempt: setup.attempt, subtask: setup.id, supervisor: setup.supervisor.clone() };
         Self {
             own,
-            queues: (0..setup.channels).map(|_| VecDeque::new()).collect(),
+            queues: setup.senders.iter().map(|_| VecDeque::new()).collect(),
             next_queue: 0,
-            alignment: Alignment::new(setup.channels),
-            valve: WatermarkValve::new(setup.channels),
+            alignment: Alignment::new(setup.senders.len()),
+            valve: WatermarkValve::new(setup.senders.len()),
             in_hand: None,
             emission: Emission::Complete,
             is_ending: false,
@@ -306,6 +322,7 @@ impl Subtask {
             slice_scheduled: false,
             alarm: None,
             saw_record: false,
+            stall: Stall::default(),
             view: SubtaskView::default(),
             setup,
             _gone: gone,
@@ -370,8 +387,10 @@ impl Subtask {
             next = this.work()?;
             Ok(())
         });
+        let ended = self.setup.environment.clock.now();
         self.view.slices += 1;
-        self.view.longest_slice = self.view.longest_slice.max(self.setup.environment.clock.now().since(began));
+        self.view.longest_slice = self.view.longest_slice.max(ended.since(began));
+        self.show_time(ended);
         if matches!(next, Next::Again) && self.setup.environment.choose(2) == 1 {
             // Chance may let a subtask be slow.
             next = Next::SleepFor(Duration::from_millis(self.setup.environment.choose(LONGEST_NAP) as u64));
@@ -381,6 +400,20 @@ impl Subtask {
             Next::Sleep => {}
             Next::SleepFor(time) => self.sleep_for(time, ctx),
         }
+    }
+
+    /// Shows what is known of event time to those who want to explain it.
+    fn show_time(&mut self, now: Moment) {
+        let task = self.setup.task.event_time();
+        let held_by = self.valve.holds_back().map(|channel| HeldBy {
+            channel,
+            sender: self.setup.senders[channel.index()],
+            watermark: self.valve.watermark_of(channel),
+        });
+        self.setup.time.update(now, |view| {
+            (view.task, view.heard, view.held_by) = (task, self.valve.watermark(), held_by);
+            (view.blocked_since, view.drained) = (self.stall.since, self.drained);
+        });
     }
 
     /// Sets an alarm, unless an earlier one is set. Alarms are not cancelled: a context of actix that has nothing else
@@ -401,7 +434,8 @@ impl Subtask {
         if std::mem::take(&mut self.woken) && !self.drained {
             self.tell(TaskEvent::Woken)?;
         }
-        let next = if self.must_hold()? { Next::Sleep } else { self.process()? };
+        let must_hold = self.must_hold()?;
+        let next = if must_hold { self.stall() } else { self.process()? };
         let idle = !matches!(next, Next::Again);
         if self.emission != Emission::Unfinished
             && let Some((checkpoint, suspend)) = self.postponed.take()
@@ -412,7 +446,8 @@ impl Subtask {
         if matches!(self.rounds.persisting, Persisting::Encoding { .. }) {
             return Ok(Next::Again);
         }
-        Ok(self.until_due(next))
+        // Time is told between two events, and when there is memory for what follows from it.
+        Ok(if must_hold || self.emission == Emission::Unfinished { next } else { self.until_due(next) })
     }
 
     /// What follows a slice, if processing time is not to be missed.
@@ -433,6 +468,9 @@ impl Subtask {
     /// Works on input until the slice's time is used up, the inputs are empty, or an output has no room.
     fn process(&mut self) -> Result<Next, Ended> {
         let began = self.setup.environment.clock.now();
+        if let Some(since) = self.stall.since.take() {
+            self.stall.untold += began.since(since);
+        }
         self.pass_time()?;
         // Set once the outputs were asked to wake this actor: what is released from then on is a letter.
         let mut will_be_woken = false;
@@ -440,7 +478,7 @@ impl Subtask {
             if !self.setup.outputs.drain() {
                 if will_be_woken {
                     self.view.blocked += 1;
-                    return Ok(Next::Sleep);
+                    return Ok(self.stall());
                 }
                 self.setup.outputs.wait();
                 will_be_woken = true;
@@ -460,7 +498,7 @@ impl Subtask {
                     Then::More | Then::Unfinished | Then::Waiting => {}
                     Then::Blocked if will_be_woken => {
                         self.view.blocked += 1;
-                        return Ok(Next::Sleep);
+                        return Ok(self.stall());
                     }
                     Then::Blocked => {
                         self.setup.outputs.wait();
@@ -481,8 +519,30 @@ impl Subtask {
                 Some((channel, item)) => self.take(channel, item)?,
                 None => {
                     self.flush()?;
-                    return Ok(Next::Sleep);
+                    return Ok(self.until_asked(began));
                 }
+            }
+        }
+    }
+
+    /// No input can be taken before somebody makes room, and then wakes this actor.
+    fn stall(&mut self) -> Next {
+        self.stall.since.get_or_insert(self.setup.environment.clock.now());
+        Next::Sleep
+    }
+
+    /// What follows when there is no input: a reader without splits asks for one again.
+    fn until_asked(&mut self, now: Moment) -> Next {
+        match std::mem::replace(&mut self.reader, Reader::None) {
+            Reader::Unassigned(enumerator, at) if at <= now => {
+                self.ask(enumerator);
+                Next::Sleep
+            }
+            other => {
+                let next =
+                    if let Reader::Unassigned(_, at) = &other { Next::SleepFor(at.since(now)) } else { Next::Sleep };
+                self.reader = other;
+                next
             }
         }
     }
@@ -534,7 +594,14 @@ impl Subtask {
         }
         let Some(due) = self.setup.task.due() else { return Ok(()) };
         let now = self.setup.environment.clock.processing_time();
-        if due <= now { self.tell(TaskEvent::ProcessingTime(now)) } else { Ok(()) }
+        if due > now {
+            return Ok(());
+        }
+        let stalled = std::mem::take(&mut self.stall.untold);
+        if !stalled.is_zero() {
+            self.tell(TaskEvent::Stalled(stalled))?;
+        }
+        self.tell(TaskEvent::ProcessingTime(now))
     }
 
     pub(crate) fn tell(&mut self, event: TaskEvent) -> Result<(), Ended> {
@@ -606,24 +673,30 @@ impl Subtask {
 
     fn ask_for_split(&mut self) -> Result<(), Ended> {
         self.flush()?;
-        self.reader = match std::mem::replace(&mut self.reader, Reader::None) {
-            Reader::Reading(enumerator) => {
-                let body = ToEnumerator::Request(self.setup.id);
-                enumerator.do_send(Letter { attempt: self.setup.attempt, body });
-                Reader::Asked(enumerator)
-            }
-            other => other,
-        };
+        match std::mem::replace(&mut self.reader, Reader::None) {
+            Reader::Reading(enumerator) => self.ask(enumerator),
+            other => self.reader = other,
+        }
         Ok(())
     }
 
-    fn take_split(&mut self, split: Option<Rows>) -> Result<(), Ended> {
-        match (std::mem::replace(&mut self.reader, Reader::None), split) {
-            (Reader::Asked(enumerator), Some(split)) => {
+    fn ask(&mut self, enumerator: Addr<Enumerator>) {
+        let body = ToEnumerator::Request(self.setup.id);
+        enumerator.do_send(Letter { attempt: self.setup.attempt, body });
+        self.reader = Reader::Asked(enumerator);
+    }
+
+    fn take_split(&mut self, answer: Answer) -> Result<(), Ended> {
+        match (std::mem::replace(&mut self.reader, Reader::None), answer) {
+            (Reader::Asked(enumerator), Answer::Split(split)) => {
                 self.setup.task.add_split(split)?;
                 self.reader = Reader::Reading(enumerator);
             }
-            (Reader::Asked(_), None) => self.end_of_input()?,
+            (Reader::Asked(enumerator), Answer::Later(time)) => {
+                self.reader = Reader::Unassigned(enumerator, self.setup.environment.clock.now() + time);
+                self.tell(TaskEvent::Unassigned)?;
+            }
+            (Reader::Asked(_), Answer::Finished) => self.end_of_input()?,
             // A split that arrives behind the barrier of a stop is in no snapshot, but its enumerator's is older: it
             // is handed out again.
             (other, _) => self.reader = other,

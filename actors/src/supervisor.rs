@@ -20,6 +20,7 @@ use crate::mail::{Command, Letter, Preparation, ToCoordinator, ToEnumerator, ToS
 use crate::observe::{AttemptView, JobStatus, Observed, remember};
 use crate::protocol::restart::{RestartDecider, RestartDecision};
 use crate::sabotage::Sabotage;
+use crate::standstill::StandstillWatch;
 use crate::task::{TaskOpening, Wake};
 
 /// What a supervisor is made of.
@@ -285,6 +286,7 @@ impl Supervisor {
     // ---- deployment, the part that starts actors ----
 
     fn deploy(&mut self, beginning: Beginning, prepared: Prepared, ctx: &mut Context<Self>) {
+        self.setup.observed.time().begin(&self.setup.environment.clock);
         let running = deployment::start(&self.setup, &self.kill.below(), &beginning, prepared, ctx.address());
         if self.wanted == Wanted::Stop {
             running.coordinator.do_send(Letter { attempt: self.attempt, body: ToCoordinator::Stop });
@@ -292,6 +294,24 @@ impl Supervisor {
         self.has_run = true;
         self.phase = Phase::Running(running);
         self.setup.observed.update(|job| job.status = JobStatus::Running);
+        self.watch_event_time(StandstillWatch::new(self.setup.config.standstill), ctx);
+    }
+
+    /// Looks again and again, for as long as the attempt runs, whether event time stands still.
+    fn watch_event_time(&self, mut watch: StandstillWatch, ctx: &mut Context<Self>) {
+        let Some(period) = watch.period() else { return };
+        let attempt = self.attempt;
+        ctx.run_later(period, move |this, ctx| {
+            if this.attempt != attempt || !matches!(this.phase, Phase::Running(_)) || this.machine_is_dead() {
+                return;
+            }
+            if let Some(reading) = this.setup.observed.time().read() {
+                for explanation in watch.look(&reading, &this.setup.blueprint) {
+                    tracing::warn!("event time stands still\n{explanation}");
+                }
+            }
+            this.watch_event_time(watch, ctx);
+        });
     }
 
     // ---- the end of an attempt ----

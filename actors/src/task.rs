@@ -11,6 +11,7 @@ use crate::error::Failure;
 use crate::ids::{Attempt, ChannelId, CheckpointId, SubtaskId};
 use crate::packet::Rows;
 use crate::time::{Moment, TimeSignal, Timestamp};
+use crate::time_view::TaskTime;
 
 /// The work of one subtask, as its actor drives it. No call blocks, but for the jobs it hands out.
 pub trait Task: Send {
@@ -33,6 +34,9 @@ pub trait Task: Send {
 
     /// The processing time at which the task wants to hear [`TaskEvent::ProcessingTime`], if it waits for one.
     fn due(&mut self) -> Option<Timestamp>;
+
+    /// What it says of event time. Asked at the end of each run slice.
+    fn event_time(&mut self) -> TaskTime;
 
     /// Answers a question that only tasks of its kind understand, and that changes nothing.
     ///
@@ -128,6 +132,11 @@ pub enum TaskEvent {
     Time(TimeSignal),
     /// Processing time has come this far. Said when it was asked for, see [`Task::due`].
     ProcessingTime(Timestamp),
+    /// For so long, since this was said last, no input could be taken, because outputs or memory had no room. Said before
+    /// [`Self::ProcessingTime`].
+    Stalled(Duration),
+    /// A source that has finished its splits was given no other one for now.
+    Unassigned,
     /// Something that the task waits for beside its inputs has happened; see [`Wake`].
     Woken,
     /// The inputs have ended: whatever is held back must be emitted.
@@ -258,6 +267,12 @@ pub trait Enumeration: Send {
     /// # Errors
     /// If the next split cannot be determined.
     fn next_split(&mut self, reader: u32) -> Result<Option<Rows>, Failure>;
+
+    /// After which time a reader asks again that was given nothing; `None` if nothing will ever be left for it.
+    fn ask_again(&self, reader: u32) -> Option<Duration> {
+        let _ = reader;
+        None
+    }
 
     /// What it has still to hand out, encoded.
     ///

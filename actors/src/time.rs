@@ -1,7 +1,7 @@
 //! Keeps event time and machine time apart: each has its own types, and machine time has one source.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,33 @@ impl Timestamp {
     #[must_use]
     pub fn is_some(self) -> bool {
         self.0 != Self::NONE.0
+    }
+}
+
+impl From<i64> for Timestamp {
+    /// The point so many milliseconds after the Unix epoch.
+    #[inline]
+    fn from(millis: i64) -> Self {
+        Self::from_millis(millis)
+    }
+}
+
+impl From<u64> for Timestamp {
+    /// The point so many milliseconds after the Unix epoch.
+    #[inline]
+    fn from(millis: u64) -> Self {
+        Self::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    /// The same point, rounded down to a millisecond.
+    fn from(time: SystemTime) -> Self {
+        let millis = |distance: Duration| i64::try_from(distance.as_millis()).unwrap_or(i64::MAX);
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => Self::from_millis(millis(after)),
+            Err(before) => Self::from_millis(-millis(before.duration() + Duration::from_nanos(999_999))),
+        }
     }
 }
 
@@ -243,9 +270,7 @@ impl RuntimeClock {
     /// Starts a clock now.
     #[must_use]
     pub fn start() -> Self {
-        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let millis = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
-        Self::start_at(Timestamp::from_millis(millis))
+        Self::start_at(SystemTime::now().into())
     }
 
     /// Starts a clock that shows `started_at` now.
@@ -276,6 +301,15 @@ mod tests {
         let spans = [10.millis(), 5.seconds(), 1.minutes(), 2.hours(), 1.days(), 3u32.seconds(), 4i64.millis()];
         assert_eq!(spans.map(Timespan::as_millis), [10, 5_000, 60_000, 7_200_000, 86_400_000, 3_000, 4]);
         assert_eq!(i64::MAX.days(), Timespan::MAX);
+    }
+
+    #[test]
+    fn points_in_time_are_milliseconds_of_the_epoch() {
+        let times =
+            [Timestamp::from(1_500i64), 1_500u64.into(), (UNIX_EPOCH + Duration::from_micros(1_500_999)).into()];
+        assert_eq!(times, [Timestamp::from_millis(1_500); 3]);
+        assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_micros(1)), Timestamp::from_millis(-1));
+        assert_eq!(Timestamp::from(u64::MAX), Timestamp::MAX);
     }
 
     #[test]

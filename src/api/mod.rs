@@ -1,6 +1,7 @@
 //! The typed builder that users write against.
 
 mod connected_streams;
+mod event_time;
 mod exchange;
 mod keyed_stream;
 mod sinks;

@@ -8,8 +8,9 @@ use super::Stream;
 use crate::error::Result;
 use crate::io::{EitherReader, Source};
 use crate::model::Data;
+use crate::operator::event_time::Watermarks;
 use crate::operator::{BatchHead, Chain, Partition, SideId, SideOutput, SourceHead, SubtaskContext};
-use crate::plan::{BlockShape, Exchange, Input, InputFrom, Node, Plan, PlanError, resolve};
+use crate::plan::{BlockShape, Exchange, Input, InputFrom, Node, Plan, PlanError, label_upstream, resolve};
 use crate::runtime::{
     self, BlockDeploy, BlockFactory, Deployment, JobHandle, JobOptions, OpenChain, OpenSide, PartitionRouter, Router,
     SideRouter, SourceDeploy, SourceSplits, TypedSide,
@@ -106,8 +107,7 @@ impl Topology {
         let makers = BlockMakers { source: Some((name.clone(), splits)), ..BlockMakers::default() };
         let open = move |context: &mut SubtaskContext| {
             let reader = EitherReader::open(&source, &name, context)?;
-            let restored = context.restored.as_ref().map(|restored| &restored.state);
-            SourceHead::open(&name, reader, restored, context.counters.records_in.clone())
+            SourceHead::open(&name, reader, context)
         };
         Stream::begin(self.clone(), shape, makers, Arc::new(open))
     }
@@ -212,6 +212,18 @@ impl Draft {
     /// Notes down that an operator of a block keeps keyed state under `uid`.
     pub(crate) fn keeps_state(&mut self, block: usize, uid: &str) {
         self.blocks[block].keyed.get_or_insert_with(|| uid.to_owned());
+    }
+
+    /// Looks for what cannot be carried out of what is said about watermarks in a block.
+    pub(crate) fn check_event_time<M>(&mut self, block: usize, watermarks: &Watermarks<M>) {
+        let is_source = self.blocks[block].source.is_some();
+        let behind =
+            "only readers can be held back: a group must be named in the block of a source, before any exchange";
+        let mistake = watermarks.mistake().or_else(|| (watermarks.is_aligned() && !is_source).then_some(behind));
+        if let Some(mistake) = mistake {
+            let after = label_upstream(&self.shapes, &self.shapes[block]);
+            self.mistake(PlanError::EventTime { after, mistake: mistake.to_owned() });
+        }
     }
 
     /// Notes down a mistake that only the operator's own options show.

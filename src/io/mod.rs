@@ -43,5 +43,5 @@ pub use rate::{AtRate, AtRateReader, RateLimit};
 pub(crate) use replaceable::{EitherEnumerator, EitherReader, discover};
 pub use script::{LanePosition, Lanes, Line, Script, ScriptReader};
 pub use sink::{Committer, Prepared, Sink, SinkWriter};
-pub use source::{ReadStatus, Source, SourceReader, SplitEnumerator};
+pub use source::{ReadStatus, Source, SourceReader, SplitEnumerator, SplitNumber, SplitSignal};
 pub(crate) use surroundings::{Surroundings, Witness};

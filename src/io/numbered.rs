@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ReadStatus, SourceReader, SplitQueue};
+use super::{ReadStatus, SourceReader, SplitNumber, SplitQueue, SplitSignal};
 use crate::error::{Error, Result};
 use crate::model::{Data, Record};
 use crate::operator::{Counter, Emit};
@@ -53,12 +53,14 @@ pub struct NumberedReader<M> {
     make: M,
     count: u64,
     splits: VecDeque<NumberSplit>,
+    /// The split in front, or the one that will be.
+    front: SplitNumber,
     progress: Counter,
 }
 
 impl<M: MakeItem> NumberedReader<M> {
     pub(super) fn new(make: M, count: u64, progress: Counter) -> Self {
-        Self { make, count, splits: VecDeque::new(), progress }
+        Self { make, count, splits: VecDeque::new(), front: SplitNumber::default(), progress }
     }
 }
 
@@ -79,6 +81,7 @@ impl<M: MakeItem> SourceReader for NumberedReader<M> {
     fn read<E: Emit<M::Item>>(&mut self, limit: usize, out: &mut E) -> Result<ReadStatus> {
         let mut room = limit as u64;
         while let Some(split) = self.splits.front_mut() {
+            out.split(SplitSignal::Reading(self.front))?;
             let records = split.left().min(room);
             let (mut next, step) = (split.next, split.step.get());
             for _ in 0..records {
@@ -92,8 +95,15 @@ impl<M: MakeItem> SourceReader for NumberedReader<M> {
                 return Ok(ReadStatus::More);
             }
             self.splits.pop_front();
+            out.split(SplitSignal::Finished(self.front))?;
+            self.front = self.front.next();
         }
         Ok(ReadStatus::SplitsFinished)
+    }
+
+    fn split_name(&self, split: &NumberSplit) -> Option<String> {
+        let NumberSplit { next, step, end } = split;
+        Some(format!("numbers from {next} in steps of {step} below {end}"))
     }
 
     fn snapshot(&self) -> Vec<NumberSplit> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use millstream_actors::time::{Clock, Moment, TimeSignal};
 
-use super::{ReadStatus, Source, SourceReader};
+use super::{ReadStatus, Source, SourceReader, SplitSignal};
 use crate::error::Result;
 use crate::model::Record;
 use crate::operator::{Emit, SideId, SubtaskContext};
@@ -122,6 +122,10 @@ impl<T, E: Emit<T>> Emit<T> for Counting<'_, E> {
     fn signal(&mut self, signal: TimeSignal) -> Result<()> {
         self.out.signal(signal)
     }
+
+    fn split(&mut self, signal: SplitSignal) -> Result<()> {
+        self.out.split(signal)
+    }
 }
 
 impl<R: SourceReader> SourceReader for AtRateReader<R> {
@@ -152,6 +156,10 @@ impl<R: SourceReader> SourceReader for AtRateReader<R> {
         }
         let next = self.rate.due_at(self.given).saturating_sub(elapsed);
         Ok(ReadStatus::Wait(next.max(LEAST_WAIT)))
+    }
+
+    fn split_name(&self, split: &R::Split) -> Option<String> {
+        self.reader.split_name(split)
     }
 
     fn snapshot(&self) -> Vec<R::Split> {

@@ -1,6 +1,7 @@
 //! A source that a test may have put a script in the place of.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,13 @@ impl<A: SplitEnumerator> SplitEnumerator for Either<A, Lanes> {
         }
     }
 
+    fn ask_again(&self, reader: u32) -> Option<Duration> {
+        match self {
+            Self::Own(own) => own.ask_again(reader),
+            Self::Scripted(lanes) => lanes.ask_again(reader),
+        }
+    }
+
     fn total(&self) -> Option<u64> {
         match self {
             Self::Own(own) => own.total(),
@@ -81,6 +89,14 @@ impl<S: Source> SourceReader for EitherReader<S> {
         match &mut self.0 {
             Either::Own(reader) => reader.read(limit, out),
             Either::Scripted(reader) => reader.read(limit, out),
+        }
+    }
+
+    fn split_name(&self, split: &Self::Split) -> Option<String> {
+        match (&self.0, split) {
+            (Either::Own(reader), Either::Own(split)) => reader.split_name(split),
+            (Either::Scripted(reader), Either::Scripted(split)) => reader.split_name(split),
+            _ => None,
         }
     }
 

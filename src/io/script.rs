@@ -9,7 +9,7 @@ use std::time::Duration;
 use millstream_actors::time::{Clock, Moment, TimeSignal, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{ReadStatus, Source, SourceReader, SplitEnumerator};
+use super::{ReadStatus, Source, SourceReader, SplitEnumerator, SplitNumber, SplitSignal};
 use crate::error::{Error, Result};
 use crate::model::{Data, Record};
 use crate::operator::{Emit, SubtaskContext};
@@ -292,6 +292,8 @@ const NOT_YET: Duration = Duration::from_secs(3_600);
 pub struct ScriptReader<T> {
     script: Arc<dyn ScriptLines<T>>,
     lanes: VecDeque<LanePosition>,
+    /// The lane in front, or the one that will be.
+    front: SplitNumber,
     clock: Arc<dyn Clock>,
     /// Until when the lane in front pauses. A pause begins anew after a restart.
     pause: Option<Moment>,
@@ -299,7 +301,8 @@ pub struct ScriptReader<T> {
 
 impl<T> ScriptReader<T> {
     pub(crate) fn new(script: Arc<dyn ScriptLines<T>>, context: &SubtaskContext) -> Self {
-        Self { script, lanes: VecDeque::new(), clock: Arc::clone(&context.clock), pause: None }
+        let (clock, front) = (Arc::clone(&context.clock), SplitNumber::default());
+        Self { script, lanes: VecDeque::new(), front, clock, pause: None }
     }
 }
 
@@ -314,6 +317,7 @@ impl<T: Data> SourceReader for ScriptReader<T> {
 
     fn read<E: Emit<T>>(&mut self, limit: usize, out: &mut E) -> Result<ReadStatus> {
         let Some(position) = self.lanes.front_mut() else { return Ok(ReadStatus::SplitsFinished) };
+        out.split(SplitSignal::Reading(self.front))?;
         for _ in 0..limit {
             match self.script.read(position.lane, position.line)? {
                 NextLine::Line(Line::Record(record)) => out.emit(record)?,
@@ -330,12 +334,18 @@ impl<T: Data> SourceReader for ScriptReader<T> {
                 NextLine::NotYet => return Ok(ReadStatus::Wait(NOT_YET)),
                 NextLine::End => {
                     self.lanes.pop_front();
+                    out.split(SplitSignal::Finished(self.front))?;
+                    self.front = self.front.next();
                     return Ok(ReadStatus::More);
                 }
             }
             position.line += 1;
         }
         Ok(ReadStatus::More)
+    }
+
+    fn split_name(&self, split: &LanePosition) -> Option<String> {
+        Some(format!("lane {} of the script", split.lane))
     }
 
     fn snapshot(&self) -> Vec<LanePosition> {

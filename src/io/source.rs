@@ -56,11 +56,44 @@ pub trait SplitEnumerator: Serialize + DeserializeOwned + Send + 'static {
     /// If the next split cannot be determined.
     fn next_split(&mut self, reader: u32) -> Result<Option<Self::Split>>;
 
+    /// For a reader that was given nothing: after which time it asks again. Until then it holds event time back for
+    /// nobody. `None`, the default, says that the input has ended for it.
+    fn ask_again(&self, reader: u32) -> Option<Duration> {
+        let _ = reader;
+        None
+    }
+
     /// The size of the whole input, in the units in which readers count
     /// [`Counters::progress`](crate::operator::Counters::progress); `None` if it is unknown or endless.
     fn total(&self) -> Option<u64> {
         None
     }
+}
+
+/// A split within its subtask: splits are numbered from 0, in the order in which the reader took them in its attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct SplitNumber(pub u64);
+
+impl SplitNumber {
+    /// The number of the split that is taken next.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// What a source says about its splits, between its records. Watermarks are kept per split, and follow from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SplitSignal {
+    /// The reader has taken the split: it holds event time back, since it will be read, sooner or later.
+    Taken(SplitNumber),
+    /// The split is being read, and the records that follow are its records. A reader that waits for several splits at
+    /// once says so of each of them, and once more whenever records follow that are of another split than those before.
+    Reading(SplitNumber),
+    /// Nothing more comes from the split.
+    Finished(SplitNumber),
+    /// The reader has finished its splits and has no other one for now: it holds event time back for nobody.
+    Unassigned,
 }
 
 /// What a reader says after a call of [`SourceReader::read`].
@@ -92,6 +125,16 @@ pub trait SourceReader: Send + 'static {
     /// # Errors
     /// If the input cannot be read or decoded, and whatever `out` returns.
     fn read<E: Emit<Self::Out>>(&mut self, limit: usize, out: &mut E) -> Result<ReadStatus>;
+
+    /// What people call `split`, in explanations of watermarks.
+    ///
+    /// A reader that gives names keeps its splits apart: from call to call of [`SourceReader::read`], it says by
+    /// [`Emit::split`] which split it reads, and which ones it has finished, so that each split has a watermark of its
+    /// own. With `None`, the default, all records of the subtask share one.
+    fn split_name(&self, split: &Self::Split) -> Option<String> {
+        let _ = split;
+        None
+    }
 
     /// The unfinished splits with the positions reached: everything read so far is before them, nothing else is.
     fn snapshot(&self) -> Vec<Self::Split>;

@@ -7,9 +7,8 @@ use millstream_actors::time::{TimeSignal, Timestamp};
 
 use super::{Control, Emit, Event, Operator};
 use crate::error::Result;
-use crate::io::{ReadStatus, SourceReader};
+use crate::io::{ReadStatus, SplitSignal};
 use crate::model::{Data, Record, RecordBatch};
-use crate::operator::{Counter, OperatorState};
 
 /// The operators of one block up to some point: what a stream's type remembers of it.
 ///
@@ -96,6 +95,11 @@ impl<O: Operator, E: Emit<O::Out>> Emit<O::In> for Into<'_, O, E> {
     #[inline]
     fn signal(&mut self, signal: TimeSignal) -> Result<()> {
         self.operator.on_signal(signal, self.out)
+    }
+
+    #[inline]
+    fn split(&mut self, signal: SplitSignal) -> Result<()> {
+        self.operator.on_split(signal, self.out)
     }
 }
 
@@ -197,86 +201,6 @@ impl<T: Data> Chain for BatchHead<T> {
     }
 }
 
-/// The head of a block that reads.
-pub struct SourceHead<R> {
-    uid: String,
-    reader: R,
-    records_in: Counter,
-}
-
-impl<R: SourceReader> SourceHead<R>
-where
-    R::Split: serde::Serialize + serde::de::DeserializeOwned,
-{
-    /// Puts the splits of a snapshot back into `reader`.
-    pub(crate) fn open(
-        uid: &str,
-        mut reader: R,
-        restored: Option<&OperatorState>,
-        records_in: Counter,
-    ) -> Result<Self> {
-        let splits = restored.map_or(Ok(None), |state| state.get::<Vec<R::Split>>(uid))?;
-        for split in splits.into_iter().flatten() {
-            reader.add_split(split)?;
-        }
-        Ok(Self { uid: uid.to_owned(), reader, records_in })
-    }
-}
-
-/// Counts what a reader emits.
-struct Counting<'a, E> {
-    out: &'a mut E,
-    records: usize,
-}
-
-impl<T, E: Emit<T>> Emit<T> for Counting<'_, E> {
-    #[inline(always)]
-    fn emit(&mut self, record: Record<T>) -> Result<()> {
-        self.records += 1;
-        self.out.emit(record)
-    }
-
-    fn signal(&mut self, signal: TimeSignal) -> Result<()> {
-        self.out.signal(signal)
-    }
-}
-
-impl<R: SourceReader> Chain for SourceHead<R>
-where
-    R::Out: Data,
-    R::Split: serde::Serialize + Send + 'static,
-{
-    type Out = R::Out;
-
-    #[inline]
-    fn run<E: Emit<R::Out>>(&mut self, limit: usize, out: &mut E) -> Result<Step> {
-        let mut counting = Counting { out, records: 0 };
-        let status = self.reader.read(limit, &mut counting)?;
-        let records = counting.records;
-        self.records_in.add(records as u64);
-        Ok(Step { records, head: HeadStatus::Read(status) })
-    }
-
-    fn on_signal<E: Emit<R::Out>>(&mut self, signal: TimeSignal, out: &mut E) -> Result<()> {
-        out.signal(signal)
-    }
-
-    fn on_event<E: Emit<R::Out>>(&mut self, event: Event, out: &mut E) -> Result<()> {
-        end_time(event, out)
-    }
-
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        match control {
-            Control::Split(split) => {
-                let split = split.take().and_then(|split| split.downcast::<R::Split>().ok());
-                self.reader.add_split(*split.expect("a source's enumerator hands out the splits of its reader"))
-            }
-            Control::Snapshot { state, .. } => state.put(&self.uid, &self.reader.snapshot()),
-            _ => Ok(()),
-        }
-    }
-}
-
 /// A chain whose type is forgotten. Costs one indirect call per run of records, and a copy of each record.
 pub struct BoxedChain<T> {
     chain: Box<dyn ErasedChain<T>>,
@@ -289,6 +213,7 @@ struct Emitted<T>(Vec<Element<T>>);
 enum Element<T> {
     Record(Record<T>),
     Signal(TimeSignal),
+    Split(SplitSignal),
 }
 
 impl<T> Emit<T> for Emitted<T> {
@@ -301,6 +226,11 @@ impl<T> Emit<T> for Emitted<T> {
         self.0.push(Element::Signal(signal));
         Ok(())
     }
+
+    fn split(&mut self, signal: SplitSignal) -> Result<()> {
+        self.0.push(Element::Split(signal));
+        Ok(())
+    }
 }
 
 impl<T> Emitted<T> {
@@ -308,6 +238,7 @@ impl<T> Emitted<T> {
         self.0.drain(..).try_for_each(|element| match element {
             Element::Record(record) => out.emit(record),
             Element::Signal(signal) => out.signal(signal),
+            Element::Split(signal) => out.split(signal),
         })
     }
 }

@@ -12,7 +12,8 @@ use millstream_actors::time::Clock;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{SideEmitter, SideId, SideOutput};
+use super::event_time::AlignmentGroups;
+use super::{Hold, SideEmitter, SideId, SideOutput, SplitNames};
 use crate::error::{Error, Result};
 use crate::io::Surroundings;
 use crate::model::{self, Data, Key, MaxParallelism};
@@ -173,6 +174,16 @@ pub struct SubtaskContext {
     pub wake: Wake,
     /// Whether an operator waits for processing time, and wants to be asked by [`Control::Due`](super::Control::Due).
     pub(crate) waits_for_processing_time: bool,
+    /// Whether a source is at the head of the block.
+    pub(crate) is_source: bool,
+    /// The names of the source's splits.
+    pub(crate) split_names: SplitNames,
+    /// Holds back the source's reader.
+    pub(crate) hold: Hold,
+    /// Whether an operator wants to hear [`Control::Arrivals`](super::Control::Arrivals).
+    pub(crate) wants_arrivals: bool,
+    /// The groups of readers that advance together, of the whole job.
+    pub(crate) alignment_groups: AlignmentGroups,
     /// Whether an operator may be full, and wants to be asked by [`Control::Room`](super::Control::Room).
     pub(crate) may_be_full: bool,
     /// What a test has put in the place of the outside world.
@@ -201,6 +212,11 @@ impl SubtaskContext {
             counters: Counters::default(),
             wake: Wake::default(),
             waits_for_processing_time: false,
+            is_source: false,
+            split_names: SplitNames::default(),
+            hold: Hold::default(),
+            wants_arrivals: false,
+            alignment_groups: AlignmentGroups::default(),
             may_be_full: false,
             surroundings: Surroundings::default(),
             sabotage: None,

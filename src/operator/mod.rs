@@ -6,6 +6,7 @@ mod chain;
 mod context;
 mod dedup;
 mod either_head;
+pub mod event_time;
 mod filter;
 mod flat_map;
 mod fold;
@@ -18,10 +19,11 @@ mod partition;
 mod process;
 mod side_output;
 mod sink;
+mod source_head;
 pub mod window;
 
 pub use async_map::{AsyncMap, AsyncMapOperator, Retries};
-pub use chain::{BatchHead, BoxedChain, Chain, HeadStatus, SourceHead, Step, Then};
+pub use chain::{BatchHead, BoxedChain, Chain, HeadStatus, Step, Then};
 pub use context::{Counter, Counters, CountersView, OperatorState, Restored, SubtaskContext};
 pub use dedup::Dedup;
 pub use either_head::{Either, EitherHead};
@@ -40,12 +42,18 @@ pub use process::{
 };
 pub use side_output::{SideEmitter, SideId, SideOutput};
 pub use sink::SinkOperator;
+pub use source_head::SourceHead;
+pub(crate) use source_head::{Hold, SplitNames};
+
+use std::time::Duration;
 
 use millstream_actors::ids::CheckpointId;
 pub use millstream_actors::task::{Emission, Wake};
 use millstream_actors::time::{TimeSignal, Timestamp};
+use millstream_actors::time_view::TaskTime;
 
 use crate::error::Result;
+use crate::io::SplitSignal;
 use crate::model::Record;
 use crate::state::{KeyedTable, StateError};
 use chain::ForHead;
@@ -69,9 +77,16 @@ pub trait Emit<T> {
     /// # Errors
     /// As [`Self::emit`].
     fn signal(&mut self, signal: TimeSignal) -> Result<()>;
+
+    /// Says something about the splits of the block's source, behind the records emitted so far. What stands between a
+    /// reader and the chain hands it on.
+    ///
+    /// # Errors
+    /// As [`Self::emit`].
+    fn split(&mut self, signal: SplitSignal) -> Result<()>;
 }
 
-/// Collects records, and drops what is said about event time; for tests.
+/// Collects records, and drops what is said between them; for tests.
 impl<T> Emit<T> for Vec<Record<T>> {
     #[inline]
     fn emit(&mut self, record: Record<T>) -> Result<()> {
@@ -80,6 +95,10 @@ impl<T> Emit<T> for Vec<Record<T>> {
     }
 
     fn signal(&mut self, _signal: TimeSignal) -> Result<()> {
+        Ok(())
+    }
+
+    fn split(&mut self, _signal: SplitSignal) -> Result<()> {
         Ok(())
     }
 }
@@ -119,6 +138,15 @@ pub trait Operator: Send + 'static {
         out.signal(signal)
     }
 
+    /// Hears what is said about the splits of the block's source, and hands it on behind the records that came before.
+    ///
+    /// # Errors
+    /// As [`Self::on_record`].
+    #[inline]
+    fn on_split<E: Emit<Self::Out>>(&mut self, signal: SplitSignal, out: &mut E) -> Result<()> {
+        out.split(signal)
+    }
+
     /// Hears what happens beside its input.
     ///
     /// # Errors
@@ -145,6 +173,12 @@ pub trait Operator: Send + 'static {
 pub enum Event {
     /// Processing time has come this far. Said when it was asked for, see [`Control::Due`].
     ProcessingTime(Timestamp),
+    /// The block's source has no split for now, and asks again later. It says so to the operators behind it, by
+    /// [`SplitSignal::Unassigned`].
+    Unassigned,
+    /// For so long, since this was said last, the subtask could not take any input, because its outputs or its memory had
+    /// no room. Said before [`Event::ProcessingTime`].
+    Stalled(Duration),
     /// A future that the operator polls, or whatever else it waits for, wants to be looked at; see
     /// [`SubtaskContext::wake`].
     Woken,
@@ -192,6 +226,12 @@ pub enum Control<'a> {
     Due(&'a mut Option<Timestamp>),
     /// Asks whether somebody has more to emit for what it heard before: to be raised if so.
     Unfinished(&'a mut Emission),
+    /// The records that are taken from now on arrived at this processing time. Said if it was asked for, see
+    /// `SubtaskContext::wants_arrivals`.
+    Arrivals(Timestamp),
+    /// Asks what makes watermarks here, and which window waits for one: each operator fills in what it knows, and what an
+    /// operator further down says takes the place of what came before.
+    EventTime(&'a mut TaskTime),
     /// Asks for how many more records there is room inside: to be lowered to the operator's own.
     Room(&'a mut usize),
     /// The inputs are empty for now, or a barrier is about to pass: nothing visible may be kept back in buffers.

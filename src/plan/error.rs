@@ -93,6 +93,14 @@ pub enum PlanError {
         /// What it asks for.
         parallelism: u32,
     },
+    /// What is said about watermarks cannot be carried out.
+    #[error("`event_time` behind '{after}': {mistake}")]
+    EventTime {
+        /// What it comes behind.
+        after: String,
+        /// What is wrong.
+        mistake: String,
+    },
     /// A side output is read, but nothing built before fills it.
     #[error("side output '{name}' is read, but nothing fills it: give it to a source or an operator first")]
     SideOutputNotFilled {

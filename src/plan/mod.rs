@@ -7,4 +7,4 @@ mod shape;
 pub use error::PlanError;
 pub use shape::{Block, Edge, Exchange, Node, Plan};
 
-pub(crate) use shape::{BlockShape, Input, InputFrom, resolve};
+pub(crate) use shape::{BlockShape, Input, InputFrom, label_upstream, resolve};

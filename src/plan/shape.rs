@@ -216,7 +216,7 @@ fn check_uids(shapes: &[BlockShape]) -> Result<(), PlanError> {
 }
 
 /// The name of a block, or of the block before it if nothing was added to it yet.
-fn label_upstream(shapes: &[BlockShape], shape: &BlockShape) -> String {
+pub(crate) fn label_upstream(shapes: &[BlockShape], shape: &BlockShape) -> String {
     match (shape.nodes.is_empty(), shape.inputs.first()) {
         (true, Some(Input { from: InputFrom::Main { block, .. }, .. })) => label_upstream(shapes, &shapes[*block]),
         (true, Some(Input { from: InputFrom::Side { name, .. }, .. })) => format!("side output {name}"),

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use millstream_actors::blueprint::EdgePattern;
 use millstream_actors::channel::Outputs;
@@ -14,12 +15,14 @@ use millstream_actors::task::{
     BackgroundJob, BackgroundOutcome, CommitJob, Emission, Enumeration, EnumerationFactory, PersistJob, Pressure,
     Progress, SubtaskSnapshot, Task, TaskEvent, TaskFactory, TaskOpening, Then,
 };
-use millstream_actors::time::{Moment, Timestamp};
+use millstream_actors::time::{Clock, Moment, Timestamp};
+use millstream_actors::time_view::TaskTime;
 
-use super::routing::{Router, RouterEnd, SideRouter};
+use super::routing::{Router, RouterEnd, SentTime, SideRouter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{self, EitherEnumerator, ReadStatus, Source, SplitEnumerator, Surroundings};
 use crate::model::{self, MaxParallelism};
+use crate::operator::event_time::AlignmentGroups;
 use crate::operator::{
     BlockingJob, Chain, Control, Counters, CountersView, Event, First, HeadStatus, Local, OperatorState, Restored,
     RoundRobin, SideId, SubtaskContext,
@@ -59,6 +62,7 @@ pub(crate) struct BlockDeploy {
     pub(crate) run: Arc<str>,
     pub(crate) counted: Counted,
     pub(crate) surroundings: Surroundings,
+    pub(crate) alignment_groups: AlignmentGroups,
     /// The side outputs of the block that somebody reads.
     pub(crate) read_sides: BTreeSet<SideId>,
 }
@@ -150,6 +154,7 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
         let mut context = SubtaskContext::new(index, deploy.parallelism, opening.attempt, &deploy.run, clock);
         context.wake = opening.wake;
         context.surroundings = deploy.surroundings.clone();
+        context.alignment_groups = deploy.alignment_groups.clone();
         context.sabotage = Sabotage::ALL.into_iter().find(|what| opening.environment.sabotaged(*what));
         context.read_sides = deploy.read_sides.clone();
         context.max_parallelism = deploy.max_parallelism;
@@ -181,10 +186,12 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
             chain,
             router,
             sides,
-            watermark: Timestamp::NONE,
+            time: SentTime::NOTHING,
             emission: Emission::Complete,
             waits_for_processing_time: context.waits_for_processing_time,
             may_be_full: context.may_be_full,
+            wants_arrivals: context.wants_arrivals,
+            clock: context.clock,
             counters: context.counters,
             store: context.store,
             taken: None,
@@ -221,12 +228,14 @@ struct BlockTask<C, R> {
     chain: C,
     router: R,
     sides: Vec<Box<dyn SideRouter>>,
-    /// The last watermark that was sent.
-    watermark: Timestamp,
+    /// What was said of event time.
+    time: SentTime,
     /// Whether an operator has more to emit before it hears anything else.
     emission: Emission,
     waits_for_processing_time: bool,
     may_be_full: bool,
+    wants_arrivals: bool,
+    clock: Arc<dyn Clock>,
     counters: Counters,
     store: Option<Store>,
     taken: Option<Taken>,
@@ -287,8 +296,8 @@ impl<C: Chain, R: Router<C::Out>> BlockTask<C, R> {
         outputs: &mut Outputs,
         work: impl FnOnce(&mut C, &mut RouterEnd<'_, R>) -> Result<T>,
     ) -> Result<T, Failure> {
-        let (router, sides, watermark) = (&mut self.router, &mut self.sides[..], &mut self.watermark);
-        let outcome = work(&mut self.chain, &mut RouterEnd { router, sides, outputs, watermark });
+        let (router, sides, time) = (&mut self.router, &mut self.sides[..], &mut self.time);
+        let outcome = work(&mut self.chain, &mut RouterEnd { router, sides, outputs, time });
         self.guard(outcome)
     }
 
@@ -331,6 +340,9 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
             };
             return Ok(Progress { records: 0, then });
         }
+        if self.wants_arrivals {
+            self.control(Control::Arrivals(self.clock.processing_time()))?;
+        }
         let step = self.with_end(outputs, |chain, end| chain.run(limit, end))?;
         for side in &mut self.sides {
             side.drain(outputs).map_err(|error| failure(&self.name, &error))?;
@@ -350,6 +362,10 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
             TaskEvent::ProcessingTime(now) => {
                 self.with_end(outputs, |chain, end| chain.on_event(Event::ProcessingTime(now), end))?;
             }
+            TaskEvent::Stalled(time) => {
+                self.with_end(outputs, |chain, end| chain.on_event(Event::Stalled(time), end))?;
+            }
+            TaskEvent::Unassigned => self.with_end(outputs, |chain, end| chain.on_event(Event::Unassigned, end))?,
             TaskEvent::Woken => self.with_end(outputs, |chain, end| chain.on_event(Event::Woken, end))?,
             TaskEvent::End => self.with_end(outputs, |chain, end| chain.on_event(Event::End, end))?,
             TaskEvent::Flush => {
@@ -368,6 +384,14 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
             let _ = self.chain.on_control(&mut Control::Due(&mut due));
         }
         due
+    }
+
+    fn event_time(&mut self) -> TaskTime {
+        let SentTime { watermark, is_idle } = self.time;
+        let mut time = TaskTime { watermark, is_idle, ..TaskTime::SILENT };
+        // To ask cannot fail.
+        let _ = self.chain.on_control(&mut Control::EventTime(&mut time));
+        time
     }
 
     fn query(&mut self, question: &mut dyn Any) -> Result<(), Failure> {
@@ -529,6 +553,10 @@ where
     fn next_split(&mut self, reader: u32) -> Result<Option<Rows>, Failure> {
         let split = self.enumerator.next_split(reader).map_err(|error| failure(&self.uid, &error))?;
         Ok(split.map(|split| Box::new(split) as Rows))
+    }
+
+    fn ask_again(&self, reader: u32) -> Option<Duration> {
+        self.enumerator.ask_again(reader)
     }
 
     fn snapshot(&self) -> Result<Vec<u8>, Failure> {

@@ -20,6 +20,7 @@ use super::job::{JobHandle, JobWatch, Totals};
 use super::options::JobOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Surroundings;
+use crate::operator::event_time::AlignmentGroups;
 use crate::operator::{CountersView, SideId};
 use crate::plan::Plan;
 use crate::state::{StateDir, StateOptions};
@@ -48,6 +49,7 @@ pub(crate) struct Preparation {
     counted: Counted,
     totals: Totals,
     surroundings: Surroundings,
+    alignment_groups: AlignmentGroups,
     blueprint: Blueprint,
 }
 
@@ -78,6 +80,7 @@ impl Preparation {
             run: Arc::clone(&self.run),
             counted: self.counted.clone(),
             surroundings: self.surroundings.clone(),
+            alignment_groups: self.alignment_groups.clone(),
             read_sides,
         }
     }
@@ -136,6 +139,7 @@ pub(crate) fn prepare(mut plan: Plan, options: &JobOptions, make: impl FnOnce(&m
         counted: counted.clone(),
         totals: Arc::default(),
         surroundings,
+        alignment_groups: AlignmentGroups::default(),
         blueprint: Blueprint::default(),
         plan,
     };
@@ -151,6 +155,7 @@ pub(crate) fn prepare(mut plan: Plan, options: &JobOptions, make: impl FnOnce(&m
         restart: options.restart.clone(),
         credits: options.credits,
         workers: options.workers,
+        standstill: options.standstill,
         seed: options.seed,
     };
     let Preparation { plan, totals, blueprint, .. } = preparation;

@@ -5,14 +5,15 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use millstream_actors::ids::{CheckpointId, SubtaskId};
+use millstream_actors::explanation::WatermarkExplanation;
+use millstream_actors::ids::{BlockId, CheckpointId, SubtaskId};
 use millstream_actors::job::{Controls, Job};
 use millstream_actors::kill::Victim;
 use millstream_actors::observe::{AttemptView, CheckpointView, JobStatus, JobView};
 use tempfile::TempDir;
 
 use super::block::Counted;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::operator::CountersView;
 use crate::plan::Plan;
 
@@ -143,6 +144,40 @@ impl JobWatch {
     #[must_use]
     pub fn view(&self) -> Option<JobView> {
         self.controls.as_ref().map(|job| job.observed().read(JobView::clone))
+    }
+
+    /// Why the watermark of the operator, source or sink `uid` stands where it stands: which channel holds it back, and at
+    /// the root which split, for how long, and whether it is idle. For an operator with windows, which one fires next.
+    ///
+    /// The answer is about the slowest subtask of the block that has `uid`, and tells what its watermark was at the end
+    /// of its last run slice. Its text form is made of sentences.
+    ///
+    /// # Errors
+    /// If the topology has no such uid.
+    ///
+    /// # Example
+    /// ```
+    /// use millstream::prelude::*;
+    ///
+    /// let topology = Topology::new("readings");
+    /// topology
+    ///     .source("readings", Collection::of([1_000i64, 2_000]))
+    ///     .event_time(Watermarks::monotonic(), |millis| *millis)
+    ///     .discard("nowhere");
+    /// let mut job = topology.start(JobOptions::new())?;
+    /// job.wait()?;
+    /// let why = job.explain_watermark("nowhere")?.to_string();
+    /// assert!(why.ends_with("nothing holds it back: all inputs have ended"), "{why}");
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    pub fn explain_watermark(&self, uid: &str) -> Result<WatermarkExplanation> {
+        let has_uid = |block: &crate::plan::Block| block.nodes.iter().any(|node| node.uid.as_deref() == Some(uid));
+        let Some(block) = self.plan.blocks.iter().position(has_uid) else {
+            return Err(Error::other(format!("topology '{}' has no uid '{uid}'", self.plan.name)));
+        };
+        let reading = self.controls.as_ref().and_then(|job| job.observed().time().read()).unwrap_or_default();
+        let names = (0..self.plan.blocks.len()).map(|block| self.plan.block_name(block)).collect::<Vec<_>>();
+        Ok(WatermarkExplanation::of(BlockId(block as u32), &reading, &names))
     }
 
     /// Blocks until `done` gives a value for what can be seen of the job, which it is asked at each change. The last

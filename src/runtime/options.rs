@@ -37,6 +37,7 @@ pub struct JobOptions {
     pub(super) credits: usize,
     pub(super) workers: usize,
     pub(super) memory_bytes: usize,
+    pub(super) standstill: Duration,
     pub(crate) seed: u64,
     pub(super) faults: Arc<dyn Faults>,
     /// Storage in place of files.
@@ -67,6 +68,7 @@ impl JobOptions {
             credits: 16,
             workers: default_parallelism() as usize,
             memory_bytes: StateOptions::default().memory_bytes,
+            standstill: Duration::from_secs(60),
             seed: 0,
             faults: Arc::new(NoFaults),
             state_backend: None,
@@ -173,6 +175,16 @@ impl JobOptions {
     #[must_use]
     pub fn state_memory(mut self, bytes: usize) -> Self {
         self.memory_bytes = bytes;
+        self
+    }
+
+    /// For how long the watermark at an end of the topology stands still before a warning in the log explains why, once
+    /// per standstill; 1 minute by default. With [`Duration::MAX`] nobody looks.
+    ///
+    /// It is the explanation that [`JobWatch::explain_watermark`](crate::JobWatch::explain_watermark) gives.
+    #[must_use]
+    pub fn warn_when_time_stands_still(mut self, limit: Duration) -> Self {
+        self.standstill = limit;
         self
     }
 

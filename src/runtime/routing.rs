@@ -5,6 +5,7 @@ use millstream_actors::packet::Signal;
 use millstream_actors::time::{TimeSignal, Timestamp};
 
 use crate::error::Result;
+use crate::io::SplitSignal;
 use crate::model::{Data, Record, RecordBatch};
 use crate::operator::{Emit, Partition, SideEmitter};
 
@@ -25,8 +26,21 @@ pub(crate) struct RouterEnd<'a, R> {
     pub(crate) router: &'a mut R,
     pub(crate) sides: &'a mut [Box<dyn SideRouter>],
     pub(crate) outputs: &'a mut Outputs,
-    /// The last watermark that was sent.
-    pub(crate) watermark: &'a mut Timestamp,
+    /// What was said of event time.
+    pub(crate) time: &'a mut SentTime,
+}
+
+/// What a block has said of event time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SentTime {
+    /// The last watermark.
+    pub(crate) watermark: Timestamp,
+    pub(crate) is_idle: bool,
+}
+
+impl SentTime {
+    /// Nothing.
+    pub(crate) const NOTHING: Self = Self { watermark: Timestamp::NONE, is_idle: false };
 }
 
 impl<T, R: Router<T>> Emit<T> for RouterEnd<'_, R> {
@@ -38,14 +52,19 @@ impl<T, R: Router<T>> Emit<T> for RouterEnd<'_, R> {
     /// Sends a signal into all channels, behind everything that was emitted before. A watermark that does not rise is
     /// not sent.
     fn signal(&mut self, signal: TimeSignal) -> Result<()> {
-        if let TimeSignal::Watermark(at) = signal {
-            if at <= *self.watermark {
-                return Ok(());
-            }
-            *self.watermark = at;
+        match signal {
+            TimeSignal::Watermark(at) if at <= self.time.watermark => return Ok(()),
+            TimeSignal::Watermark(at) => self.time.watermark = at,
+            TimeSignal::Idle => self.time.is_idle = true,
+            TimeSignal::Active => self.time.is_idle = false,
         }
         self.flush()?;
         self.outputs.broadcast(Signal::Time(signal));
+        Ok(())
+    }
+
+    /// Splits are nothing to other blocks.
+    fn split(&mut self, _signal: SplitSignal) -> Result<()> {
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Decides the watermark and the idleness of a subtask from those of its input channels.
+//! Decides the watermark and the idleness of a subtask from those of its inputs: its channels, or the splits of a source.
 
 use crate::ids::ChannelId;
 use crate::protocol::invariant::{Invariant, check};
@@ -50,17 +50,33 @@ struct Input {
     standing: Standing,
 }
 
-/// Combines the watermarks of the input channels of one subtask.
+impl Input {
+    const NEW: Self = Self { at: Timestamp::NONE, standing: Standing::Counted };
+
+    /// Whether nothing is still to come: it has ended, or has said that event time is over.
+    fn is_done(&self) -> bool {
+        self.standing == Standing::Ended || self.at == Timestamp::MAX
+    }
+
+    /// Whether it takes part in the minimum.
+    fn counts(&self) -> bool {
+        self.standing == Standing::Counted && !self.is_done()
+    }
+}
+
+/// Combines the watermarks of the inputs of one subtask. Each is a channel, or a split of a source.
 ///
-/// The watermark is the lowest among the channels that are active and not behind, and is said only when it rises.
-/// When the last active channel falls idle or ends, and idle ones remain, it first rises to the highest of theirs.
+/// The watermark is the lowest among the inputs that are active and not behind, and is said only when it rises. When
+/// the last active input falls idle or ends, and idle ones remain, it first rises to the highest of theirs. An input
+/// that has reached the end of event time is left out like one that has ended, so the watermark reaches that end only
+/// when all inputs have: idle ones still have something to say.
 ///
 /// # State
-/// One watermark and one standing per channel. A step costs one pass over the channels.
+/// One watermark and one standing per input. A step costs one pass over the inputs.
 ///
 /// # Source
-/// `docs/semantics.md`, section 3; the rules are those of Flink's status watermark valve, except that an ended channel
-/// is left out altogether.
+/// `docs/semantics.md`, laws ET-6 to ET-9; the rules are those of Flink's status watermark valve, except that an ended input is
+/// left out altogether.
 #[derive(Debug, Clone)]
 pub struct WatermarkValve {
     inputs: Vec<Input>,
@@ -69,14 +85,42 @@ pub struct WatermarkValve {
 }
 
 impl WatermarkValve {
-    /// Starts with `channels` active channels, none of which has sent a watermark.
+    /// Starts with `channels` active inputs, none of which has sent a watermark.
     #[must_use]
     pub fn new(channels: usize) -> Self {
-        Self {
-            inputs: vec![Input { at: Timestamp::NONE, standing: Standing::Counted }; channels],
-            last: Timestamp::NONE,
-            is_idle: false,
-        }
+        Self { inputs: vec![Input::NEW; channels], last: Timestamp::NONE, is_idle: false }
+    }
+
+    /// Adds an active input that has sent no watermark, in the place of one that has ended if there is any.
+    pub fn open(&mut self) -> ChannelId {
+        let free = self.inputs.iter().position(|input| input.standing == Standing::Ended);
+        let index = free.unwrap_or_else(|| {
+            self.inputs.push(Input::NEW);
+            self.inputs.len() - 1
+        });
+        self.inputs[index] = Input::NEW;
+        ChannelId(index as u32)
+    }
+
+    /// The last watermark that was said; [`Timestamp::NONE`] before the first.
+    #[must_use]
+    pub fn watermark(&self) -> Timestamp {
+        self.last
+    }
+
+    /// Whether the subtask was last said to be idle.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.is_idle
+    }
+
+    /// The highest watermark taken from `channel`; [`Timestamp::NONE`] before the first.
+    ///
+    /// # Panics
+    /// If there is no such input.
+    #[must_use]
+    pub fn watermark_of(&self, channel: ChannelId) -> Timestamp {
+        self.inputs[channel.index()].at
     }
 
     /// Advances by one event; gives what the subtask tells its operators and its outputs, in this order.
@@ -117,29 +161,40 @@ impl WatermarkValve {
     /// watermark stands still. Of several the first; none if no channel takes part.
     #[must_use]
     pub fn holds_back(&self) -> Option<ChannelId> {
-        let counted = (0..).map(ChannelId).zip(&self.inputs).filter(|(_, input)| input.standing == Standing::Counted);
+        let counted = (0..).map(ChannelId).zip(&self.inputs).filter(|(_, input)| input.counts());
         counted.min_by_key(|(_, input)| input.at).map(|(channel, _)| channel)
     }
 
     /// Says what changed for the subtask as a whole.
     fn settle(&mut self) -> Vec<TimeSignal> {
-        let is_active = self.any(Standing::Counted) || self.any(Standing::Behind);
+        let is_idle = |input: &Input| input.standing == Standing::Idle && !input.is_done();
         let mut outputs = Vec::new();
-        if is_active {
-            if self.is_idle {
-                self.is_idle = false;
-                outputs.push(TimeSignal::Active);
+        if self.inputs.iter().all(Input::is_done) {
+            // Inputs that have ended say nothing: their subtask hears of the end in another way.
+            if self.inputs.iter().any(|input| input.standing != Standing::Ended) {
+                self.wake(&mut outputs);
+                outputs.extend(self.rise(Timestamp::MAX));
             }
-            let lowest = self.watermarks(Standing::Counted).min();
+        } else if self.inputs.iter().all(|input| is_idle(input) || input.is_done()) {
+            // Nothing holds the watermark back any more, so it rises as far as any input that is still open has seen.
+            if !self.is_idle {
+                let highest = self.inputs.iter().filter(|input| is_idle(input)).map(|input| input.at).max();
+                outputs.extend(highest.and_then(|at| self.rise(at)));
+                self.is_idle = true;
+                outputs.push(TimeSignal::Idle);
+            }
+        } else {
+            self.wake(&mut outputs);
+            let lowest = self.inputs.iter().filter(|input| input.counts()).map(|input| input.at).min();
             outputs.extend(lowest.and_then(|at| self.rise(at)));
-        } else if self.any(Standing::Idle) && !self.is_idle {
-            // Nothing holds the watermark back any more, so it rises as far as any channel that is still open has seen.
-            let highest = self.watermarks(Standing::Idle).max();
-            outputs.extend(highest.and_then(|at| self.rise(at)));
-            self.is_idle = true;
-            outputs.push(TimeSignal::Idle);
         }
         outputs
+    }
+
+    fn wake(&mut self, outputs: &mut Vec<TimeSignal>) {
+        if std::mem::take(&mut self.is_idle) {
+            outputs.push(TimeSignal::Active);
+        }
     }
 
     /// Invariant WM-1: what is sent on rises, or is not sent.
@@ -148,14 +203,6 @@ impl WatermarkValve {
             self.last = at;
             TimeSignal::Watermark(at)
         })
-    }
-
-    fn any(&self, standing: Standing) -> bool {
-        self.inputs.iter().any(|input| input.standing == standing)
-    }
-
-    fn watermarks(&self, standing: Standing) -> impl Iterator<Item = Timestamp> {
-        self.inputs.iter().filter(move |input| input.standing == standing).map(|input| input.at)
     }
 }
 

@@ -42,7 +42,7 @@ fn play(channels: usize, steps: &[(ValveEvent, &[TimeSignal])]) -> WatermarkValv
 }
 
 #[test]
-fn watermark_is_the_lowest_of_all_channels() {
+fn m1_watermark_is_the_lowest_of_all_channels() {
     play(
         3,
         &[
@@ -60,7 +60,7 @@ fn watermark_is_the_lowest_of_all_channels() {
 }
 
 #[test]
-fn watermark_that_goes_back_is_ignored() {
+fn m2_watermark_that_goes_back_is_ignored() {
     play(1, &[(at(25, 0), &[wm(25)]), (at(18, 0), &[]), (at(25, 0), &[]), (at(42, 0), &[wm(42)])]);
 }
 
@@ -72,7 +72,7 @@ fn earliest_watermark_is_a_watermark_and_the_absence_of_time_is_none() {
 }
 
 #[test]
-fn idle_channel_does_not_hold_the_watermark_back() {
+fn m3_idle_channel_does_not_hold_the_watermark_back() {
     play(
         3,
         &[(at(15, 0), &[]), (at(10, 1), &[]), (idle(2), &[wm(10)]), (at(18, 1), &[wm(15)]), (at(20, 0), &[wm(18)])],
@@ -80,7 +80,7 @@ fn idle_channel_does_not_hold_the_watermark_back() {
 }
 
 #[test]
-fn watermark_of_an_idle_channel_is_ignored() {
+fn m6_watermark_of_an_idle_channel_is_ignored() {
     play(
         1,
         &[(at(25, 0), &[wm(25)]), (idle(0), &[Idle]), (at(50, 0), &[]), (active(0), &[Active]), (at(50, 0), &[wm(50)])],
@@ -231,6 +231,60 @@ fn ended_channel_does_not_lift_the_idle_ones_to_the_end_of_time() {
 }
 
 #[test]
+fn end_of_time_is_not_reached_while_an_idle_channel_may_wake() {
+    play(
+        2,
+        &[
+            (at(3, 0), &[]),
+            (idle(0), &[]),
+            (at(7, 1), &[wm(7)]),
+            (max(1), &[Idle]),
+            (end(1), &[]),
+            (active(0), &[Active]),
+            (at(9, 0), &[wm(9)]),
+        ],
+    );
+}
+
+#[test]
+fn channel_at_the_end_of_time_is_left_out_like_one_that_has_ended() {
+    play(3, &[(at(5, 0), &[]), (at(9, 1), &[]), (max(2), &[wm(5)]), (max(0), &[wm(9)]), (at(12, 1), &[wm(12)])]);
+}
+
+#[test]
+fn input_that_is_opened_later_holds_the_watermark_back_from_then_on() {
+    let mut valve = WatermarkValve::new(0);
+    let first = valve.open();
+    assert_eq!(valve.step(at(5, first.0)), [wm(5)]);
+    let second = valve.open();
+    assert_eq!((first, second), (ChannelId(0), ChannelId(1)));
+    assert_eq!(valve.step(at(8, first.0)), []);
+    assert_eq!(valve.holds_back(), Some(second));
+    assert_eq!(valve.step(at(7, second.0)), [wm(7)]);
+    assert_eq!((valve.watermark(), valve.watermark_of(first)), (time(7), time(8)));
+}
+
+#[test]
+fn input_takes_the_place_of_one_that_has_ended_and_the_watermark_does_not_go_back() {
+    let mut valve = WatermarkValve::new(1);
+    assert_eq!(valve.step(at(5, 0)), [wm(5)]);
+    assert_eq!(valve.step(end(0)), []);
+    assert_eq!(valve.open(), ChannelId(0));
+    assert_eq!(valve.step(at(3, 0)), []);
+    assert_eq!(valve.step(at(6, 0)), [wm(6)]);
+}
+
+#[test]
+fn input_that_is_opened_wakes_an_idle_subtask_with_its_next_word() {
+    let mut valve = WatermarkValve::new(1);
+    assert_eq!(valve.step(idle(0)), [Idle]);
+    let opened = valve.open();
+    assert!(valve.is_idle());
+    assert_eq!(valve.step(active(opened.0)), [Active]);
+    assert!(!valve.is_idle());
+}
+
+#[test]
 fn channel_that_holds_the_watermark_back_is_named() {
     let mut valve = WatermarkValve::new(3);
     let table = [
@@ -286,9 +340,14 @@ impl History {
         sent.max().unwrap_or(Timestamp::NONE)
     }
 
+    /// Whether nothing is still to come through a channel.
+    fn is_done(&self, channel: u32, until: usize) -> bool {
+        self.is_ended(channel, until) || self.watermark(channel, until) == Timestamp::MAX
+    }
+
     /// A channel counts if, at some moment since it last woke, it was level with what had been sent by then.
     fn counts(&self, channel: u32, until: usize) -> bool {
-        let is_open = !self.is_ended(channel, until) && !self.is_idle(channel, until);
+        let is_open = !self.is_done(channel, until) && !self.is_idle(channel, until);
         let mut since = 0;
         for index in 0..until {
             if self.past[index].0 == active(channel) && self.is_idle(channel, index) {
@@ -301,16 +360,19 @@ impl History {
     /// What the last event of the history, whose outputs are not filled in yet, should lead to.
     fn expect(&self) -> Vec<TimeSignal> {
         let until = self.past.len();
-        let open: Vec<u32> = (0..self.channels).filter(|channel| !self.is_ended(*channel, until)).collect();
+        let open: Vec<u32> = (0..self.channels).filter(|channel| !self.is_done(*channel, until)).collect();
         let is_idle = !open.is_empty() && open.iter().all(|channel| self.is_idle(*channel, until));
+        let is_over = open.is_empty() && (0..self.channels).any(|channel| !self.is_ended(channel, until));
         let mut said =
             self.past.iter().flat_map(|(_, outputs)| outputs).filter(|output| matches!(output, Idle | Active));
         let was_idle = said.next_back() == Some(&Idle);
         let mut outputs = Vec::new();
-        if was_idle && open.iter().any(|channel| !self.is_idle(*channel, until)) {
+        if was_idle && (is_over || open.iter().any(|channel| !self.is_idle(*channel, until))) {
             outputs.push(Active);
         }
-        let reached = if is_idle {
+        let reached = if is_over {
+            Some(Timestamp::MAX)
+        } else if is_idle {
             open.iter().map(|channel| self.watermark(*channel, until)).max()
         } else {
             let counted = open.iter().filter(|channel| self.counts(**channel, until));

@@ -8,7 +8,7 @@ use super::line_numbers::LineNumbers;
 use super::undecodable::Undecodable;
 use super::{DeadLetter, Decode, FileSplit};
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::{ReadStatus, SourceReader};
+use crate::io::{ReadStatus, SourceReader, SplitNumber, SplitSignal};
 use crate::model::Record;
 use crate::operator::{Counters, Emit};
 
@@ -23,6 +23,8 @@ pub struct FileReader<D> {
     pub(super) line_numbers: LineNumbers,
     pub(super) counters: Counters,
     pub(super) current: Option<OpenSplit>,
+    /// The number of the current split, or of the first that waits.
+    pub(super) number: SplitNumber,
     pub(super) waiting: VecDeque<FileSplit>,
 }
 
@@ -173,13 +175,22 @@ impl<D: Decode> SourceReader for FileReader<D> {
     fn read<E: Emit<D::Out>>(&mut self, limit: usize, out: &mut E) -> Result<ReadStatus> {
         let mut room = limit;
         loop {
+            if self.current.is_none() {
+                let Some(split) = self.waiting.pop_front() else { return Ok(ReadStatus::SplitsFinished) };
+                self.current = Some(OpenSplit::open(split, &mut self.decoder, self.max_line_bytes)?);
+            }
+            out.split(SplitSignal::Reading(self.number))?;
             if self.read_current(&mut room, out)? {
                 return Ok(ReadStatus::More);
             }
             self.current = None;
-            let Some(split) = self.waiting.pop_front() else { return Ok(ReadStatus::SplitsFinished) };
-            self.current = Some(OpenSplit::open(split, &mut self.decoder, self.max_line_bytes)?);
+            out.split(SplitSignal::Finished(self.number))?;
+            self.number = self.number.next();
         }
+    }
+
+    fn split_name(&self, split: &FileSplit) -> Option<String> {
+        Some(format!("{} from byte {} to {}", split.path.display(), split.position, split.end))
     }
 
     fn snapshot(&self) -> Vec<FileSplit> {

@@ -10,7 +10,7 @@ use super::line_numbers::LineNumbers;
 use super::undecodable::OnUndecodable;
 use super::{CsvDecoder, DeadLetter, Decode, FileReader, FileSplit, Framing, JsonDecoder, LineDecoder, find};
 use crate::error::Result;
-use crate::io::{Source, SplitQueue};
+use crate::io::{Source, SplitNumber, SplitQueue};
 use crate::model::Data;
 use crate::operator::{SideId, SideOutput, SubtaskContext};
 
@@ -172,6 +172,7 @@ impl<D: Decode> Source for FileSource<D> {
             line_numbers: self.line_numbers.clone(),
             counters: context.counters.clone(),
             current: None,
+            number: SplitNumber::default(),
             waiting: VecDeque::new(),
         })
     }

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Control, Emission, Emit, Event, Operator, SubtaskContext, Wake};
 use crate::error::{BoxError, Error, Result};
+use crate::io::SplitSignal;
 use crate::model::{Data, Record};
 
 pub use options::{AsyncMap, Retries};
@@ -160,11 +161,16 @@ where
         self.queue.emit(out)
     }
 
+    fn on_split<E: Emit<U>>(&mut self, signal: SplitSignal, out: &mut E) -> Result<()> {
+        self.queue.push_split(signal);
+        self.queue.emit(out)
+    }
+
     fn on_event<E: Emit<U>>(&mut self, event: Event, out: &mut E) -> Result<()> {
         match event {
             Event::ProcessingTime(now) => self.pass_time(now)?,
             Event::End => self.is_ending = true,
-            Event::Woken | Event::Resume { .. } => {}
+            _ => {}
         }
         self.poll(out)
     }

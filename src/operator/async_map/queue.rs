@@ -6,6 +6,7 @@ use millstream_actors::time::{TimeSignal, Timestamp};
 
 use super::Emit;
 use crate::error::Result;
+use crate::io::SplitSignal;
 use crate::model::Record;
 
 /// The records and signals that were taken and not all emitted yet, numbered in their order.
@@ -33,6 +34,7 @@ enum Element<T, U> {
         deadline: Option<Timestamp>,
     },
     Signal(TimeSignal),
+    Split(SplitSignal),
     Gone,
 }
 
@@ -70,6 +72,12 @@ impl<T, U> Queue<T, U> {
     pub(super) fn push_signal(&mut self, signal: TimeSignal) {
         self.fences.push_back(self.first + self.elements.len() as u64);
         self.elements.push_back(Element::Signal(signal));
+    }
+
+    /// Takes what is said about splits: it stands between the records of two splits, as a signal does.
+    pub(super) fn push_split(&mut self, signal: SplitSignal) {
+        self.fences.push_back(self.first + self.elements.len() as u64);
+        self.elements.push_back(Element::Split(signal));
     }
 
     fn at(&mut self, number: u64) -> Option<&mut Element<T, U>> {
@@ -157,6 +165,13 @@ impl<T, U> Queue<T, U> {
                     self.pop();
                     self.fences.pop_front();
                     out.signal(signal)?;
+                    self.open_fence();
+                }
+                Some(Element::Split(signal)) => {
+                    let signal = *signal;
+                    self.pop();
+                    self.fences.pop_front();
+                    out.split(signal)?;
                     self.open_fence();
                 }
                 Some(Element::Record { .. }) | None => return Ok(()),

@@ -212,7 +212,7 @@ impl<K: Key, T: Data, P: KeyedProcess<K, T>> Operator for Process<K, T, P> {
                 self.fire(FIRE_AT_ONCE, out)
             }
             Event::Resume { at_most } => self.fire(at_most, out),
-            Event::End | Event::Woken => Ok(()),
+            _ => Ok(()),
         }
     }
 

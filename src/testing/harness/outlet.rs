@@ -2,6 +2,7 @@
 
 use super::Element;
 use crate::error::{Error, Result};
+use crate::io::SplitSignal;
 use crate::model::Record;
 use crate::operator::Emit;
 use millstream_actors::time::{TimeSignal, Timestamp};
@@ -64,5 +65,10 @@ impl<T> Emit<T> for Outlet<T> {
             self.watermark = at;
         }
         self.push(Element::Signal(signal))
+    }
+
+    /// As at the end of a block, what is said about splits ends here.
+    fn split(&mut self, _signal: SplitSignal) -> Result<()> {
+        Ok(())
     }
 }

@@ -16,7 +16,6 @@ use crate::operator::{
 use crate::state::{CrashDisks, KeyedTable, StateDir, StateError, StateOptions, Store, VisitTables};
 use crate::testing::ManualClock;
 use millstream_actors::ids::{Attempt, CheckpointId};
-use millstream_actors::task::Emission;
 use millstream_actors::time::{Clock, Moment, TimeSignal, Timestamp};
 
 /// Calls that may lead to nothing before an operator is said to make no progress.

@@ -8,7 +8,6 @@ use crate::model::{Keyed, Record};
 use crate::operator::{
     Control, CountersView, Emission, Emit, Event, Filter, Fold, Map, Operator, SideEmitter, SideOutput, SubtaskContext,
 };
-use millstream_actors::task::Emission;
 use millstream_actors::time::{TimeSignal, Timestamp};
 
 fn message_of(case: impl FnOnce()) -> String {

@@ -1,6 +1,5 @@
 //! The operator of windows: hands records, watermarks and processing time to the way of keeping that its windows need.
 
-use millstream_actors::task::Emission;
 use millstream_actors::time::{TimeSignal, Timespan, Timestamp};
 
 use super::{Aligned, Asked, Fires, Keeper, Late, Merged, Parts, Rule, Shared};
@@ -193,7 +192,7 @@ where
             }
             Event::Resume { at_most } => self.go_on(at_most, out),
             Event::End => self.finish(out),
-            Event::Woken => Ok(()),
+            Event::Woken | Event::Unassigned | Event::Stalled(_) => Ok(()),
         }
     }
 
