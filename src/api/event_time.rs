@@ -31,7 +31,7 @@ impl<C: Chain> Stream<C> {
     /// # use millstream::prelude::*;
     /// # let topology = Topology::new("doc");
     /// let orders = topology
-    ///     .source("orders", Collection::of([("tea", 1_000), ("cup", 1_500)]))
+    ///     .source("orders", Collection::of([("tea", 1_000i64), ("cup", 1_500)]))
     ///     .event_time(Watermarks::bounded_out_of_order(5.seconds()).idle_after(30.seconds()), |order| order.1)
     ///     .collect("results");
     /// # topology.start(JobOptions::new().parallelism(1))?.wait()?;

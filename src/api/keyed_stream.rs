@@ -92,13 +92,13 @@ impl<K: Key, T: Data> KeyedStream<K, T> {
     ///     last: ValueState<i64>,
     /// }
     ///
-    /// impl KeyedProcess<&'static str, (&'static str, i64)> for Change {
-    ///     type Out = (&'static str, i64);
+    /// impl KeyedProcess<String, (String, i64)> for Change {
+    ///     type Out = (String, i64);
     ///
     ///     fn on_record<E: Emit<Self::Out>>(
     ///         &mut self,
-    ///         record: Record<(&'static str, i64)>,
-    ///         context: &mut KeyContext<'_, &'static str>,
+    ///         record: Record<(String, i64)>,
+    ///         context: &mut KeyContext<'_, String>,
     ///         out: &mut E,
     ///     ) -> Result<()> {
     ///         let (sensor, reading) = record.value;

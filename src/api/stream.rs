@@ -190,12 +190,12 @@ impl<C: Chain> Stream<C> {
     /// ```
     /// # use millstream::prelude::*;
     /// # let topology = Topology::new("doc");
-    /// async fn population(city: &'static str) -> Result<u64, std::io::Error> {
+    /// async fn population(city: String) -> Result<u64, std::io::Error> {
     ///     Ok(city.len() as u64 * 100_000) // a call to some service
     /// }
     ///
     /// let populations = topology
-    ///     .source("cities", Collection::of(["Ulm", "Bonn"]))
+    ///     .source("cities", Collection::of(["Ulm".to_owned(), "Bonn".to_owned()]))
     ///     .map_async("population", population)
     ///     .collect("populations");
     /// # topology.start(JobOptions::new().parallelism(1))?.wait()?;
