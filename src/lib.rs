@@ -56,7 +56,7 @@ mod api;
 mod doctests;
 mod runtime;
 
-pub use api::{ConnectedStreams, IntervalJoined, KeyedStream, Stream, Topology};
+pub use api::{ConnectedStreams, IntervalJoined, KeyedStream, Stream, Topology, WindowedStream};
 pub use error::{Error, Result};
 pub use millstream_actors as actors;
 pub use ops::main;
@@ -67,13 +67,17 @@ pub mod prelude {
     pub use millstream_actors::protocol::RestartPolicy;
     pub use millstream_actors::time::{Timespan, TimespanUnits, Timestamp};
 
-    pub use crate::api::{KeyedStream, Stream, Topology};
+    pub use crate::api::{KeyedStream, Stream, Topology, WindowedStream};
     pub use crate::error::{Error, Result};
     pub use crate::io::{
         Collect, Collected, Collection, DeadLetter, Discard, FileSink, FileSource, ForEach, Generator, Print,
         RateLimit, from_iter,
     };
+    pub use crate::operator::aggregate::{
+        ApproximateDistinct, Average, Count, DistinctCount, First, Last, Max, MaxBy, Min, MinBy, Percentiles, Sum, TopN,
+    };
     pub use crate::operator::event_time::Watermarks;
+    pub use crate::operator::window::{Global, Session, Sliding, Tumbling, evictor, trigger};
     pub use crate::operator::{AsyncMap, Chain, SideOutput};
     pub use crate::plan::{Plan, PlanError};
     pub use crate::runtime::{JobHandle, JobOptions, JobWatch, Ledger};

@@ -140,12 +140,18 @@ fn layers_name_only_what_lies_below() {
             continue;
         };
         let code = code_of(&file);
+        // Tests of every layer use the instruments of testing, and nothing else does.
+        let tested = if is_test(&file) { "" } else { without_tests(&code) };
+        if names_after(tested, "crate::").iter().any(|named| named == "testing") && layer != "testing" {
+            strays.push(format!("{file}: {layer} -> testing, outside of tests"));
+        }
         if code.contains("super::super::") {
             strays.push(format!("{file}: `super::super::` hides which layer is named; write `crate::`"));
         }
         for named in names_after(&code, "crate::") {
             let is_module = named.starts_with(|first: char| first.is_ascii_lowercase());
-            if is_module && named != "error" && named != layer && !layers.contains(&named.as_str()) {
+            let is_known = ["error", "testing", layer].contains(&named.as_str()) || layers.contains(&named.as_str());
+            if is_module && !is_known {
                 strays.push(format!("{file}: {layer} -> {named}"));
             } else if !is_module && named != "Error" && named != "Result" {
                 strays.push(format!("{file}: `crate::{named}` hides which layer is named"));
@@ -343,6 +349,16 @@ fn code_of(file: &str) -> String {
 fn without_comments(text: &str) -> String {
     let code = |line: &str| line.split("//").next().unwrap_or_default().to_owned();
     text.lines().map(code).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a file under `src` is a module of tests.
+fn is_test(file: &str) -> bool {
+    file.contains("/tests/") || file.ends_with("tests.rs")
+}
+
+/// The code before the tests at the end of a file.
+fn without_tests(code: &str) -> &str {
+    code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
 }
 
 /// What follows `prefix` wherever it occurs: one name, or those of a group in braces, without what is nested in it.

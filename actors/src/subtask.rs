@@ -94,6 +94,8 @@ pub(crate) struct Subtask {
     pub(crate) emission: Emission,
     /// Whether the inputs have ended and the task still emits what it held back.
     pub(crate) is_ending: bool,
+    /// A trigger that came while the task was emitting.
+    postponed: Option<(CheckpointId, bool)>,
     /// Whether what the task waits for beside its inputs has happened.
     woken: bool,
     /// Records taken in this attempt.
@@ -223,14 +225,13 @@ impl Handler<Letter<ToSubtask>> for Subtask {
             }
             ToSubtask::CreditReturned => {}
             ToSubtask::Woken => self.woken = true,
-            ToSubtask::Trigger { checkpoint, suspend } => self.guarded(ctx, |this| {
-                this.align(AlignmentEvent::Triggered { checkpoint })?;
-                if suspend && this.setup.is_source && !this.drained {
-                    this.reader = Reader::Suspended;
-                }
-                Ok(())
-            }),
+            // A task that has begun to emit finishes that first: its snapshot would be of neither before nor after.
+            ToSubtask::Trigger { checkpoint, suspend } if self.emission == Emission::Unfinished => {
+                self.postponed = Some((checkpoint, suspend));
+            }
+            ToSubtask::Trigger { checkpoint, suspend } => self.guarded(ctx, |this| this.trigger(checkpoint, suspend)),
             ToSubtask::Abandon(checkpoint) => {
+                self.postponed.take_if(|(postponed, _)| *postponed == checkpoint);
                 self.guarded(ctx, |this| this.align(AlignmentEvent::Abandoned { checkpoint }));
             }
             ToSubtask::Completed { checkpoint, oldest } => {
@@ -292,6 +293,7 @@ impl Subtask {
             in_hand: None,
             emission: Emission::Complete,
             is_ending: false,
+            postponed: None,
             woken: false,
             taken: 0,
             rounds: Rounds::default(),
@@ -401,6 +403,11 @@ impl Subtask {
         let must_hold = self.must_hold()?;
         let next = if must_hold { self.stall() } else { self.process()? };
         let idle = !matches!(next, Next::Again);
+        if self.emission != Emission::Unfinished
+            && let Some((checkpoint, suspend)) = self.postponed.take()
+        {
+            self.trigger(checkpoint, suspend)?;
+        }
         self.run_background(idle)?;
         if matches!(self.rounds.persisting, Persisting::Encoding { .. }) {
             return Ok(Next::Again);
@@ -557,5 +564,14 @@ impl Subtask {
 
     pub(crate) fn flush(&mut self) -> Result<(), Ended> {
         self.tell(TaskEvent::Flush)
+    }
+
+    /// A round has opened, and its trigger came as a letter.
+    fn trigger(&mut self, checkpoint: CheckpointId, suspend: bool) -> Result<(), Ended> {
+        self.align(AlignmentEvent::Triggered { checkpoint })?;
+        if suspend && self.setup.is_source && !self.drained {
+            self.reader = Reader::Suspended;
+        }
+        Ok(())
     }
 }

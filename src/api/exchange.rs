@@ -8,7 +8,7 @@ use millstream_actors::ids::SubtaskId;
 use super::stream::Prototype;
 use super::topology::{BlockMakers, make_tasks, reading, single_edge};
 use super::{KeyedStream, Stream};
-use crate::model::{Data, Key};
+use crate::model::{Data, Key, Keyed};
 use crate::operator::{BatchHead, ByKeyGroup, Chain, Custom, First, KeyBy, Partition, Random, RoundRobin};
 use crate::plan::{BlockShape, Exchange, Input, InputFrom};
 use crate::runtime::{BlockDeploy, Broadcaster, Fork, PartitionRouter, Router};
@@ -95,6 +95,12 @@ impl<C: Chain> Stream<C> {
     {
         self.end_block(1, |deploy, index| Broadcaster::new(0, deploy.channels(0, index), deploy.batch_records));
         self.next_block(0, Some(Exchange::Broadcast))
+    }
+
+    /// Sends everything to one subtask, as the records of one key.
+    pub(super) fn together(self) -> Stream<BatchHead<Keyed<(), C::Out>>> {
+        let keyed = self.then("all", None, |_| Ok(KeyBy::new(|_: &C::Out| ())));
+        keyed.exchange::<Keyed<(), C::Out>, _>(Exchange::Global, |_, _| First)
     }
 
     /// Gives `N` streams of the same records.

@@ -7,8 +7,11 @@ mod keyed_stream;
 mod sinks;
 mod stream;
 mod topology;
+mod window_results;
+mod windowed_stream;
 
 pub use connected_streams::{ConnectedStreams, IntervalJoined};
 pub use keyed_stream::KeyedStream;
 pub use stream::Stream;
 pub use topology::Topology;
+pub use windowed_stream::WindowedStream;

@@ -239,6 +239,12 @@ impl Draft {
         }
     }
 
+    /// Notes down that the operator `uid` of a block works on all records together.
+    pub(crate) fn meets_in(&mut self, block: usize, uid: &str) {
+        self.shapes[block].parallelism = Some(1);
+        self.shapes[block].meets_in = Some(uid.to_owned());
+    }
+
     pub(crate) fn set_parallelism(&mut self, block: usize, parallelism: u32) {
         self.shapes[block].parallelism = Some(parallelism);
     }

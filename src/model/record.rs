@@ -1,6 +1,7 @@
 //! Decides what a record is: a value and the event time it carries, if any.
 
 use millstream_actors::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// What may travel through a stream. Implemented for every type that qualifies.
 pub trait Data: Send + 'static {}
@@ -8,7 +9,7 @@ pub trait Data: Send + 'static {}
 impl<T: Send + 'static> Data for T {}
 
 /// A value on its way through the topology.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record<T> {
     /// What the user's functions see.
     pub value: T,

@@ -61,3 +61,30 @@ impl<T: Data, X: Into<BoxError>, F: FnMut(&T) -> Result<bool, X> + Send + 'stati
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::CountersView;
+    use crate::testing::harness::{OperatorHarness, rec, rec_at, watermark};
+
+    #[test]
+    fn records_that_are_held_back_are_counted() {
+        OperatorHarness::plain(|context| Ok(Filter::new(|n: &u64| *n > 1, context.counters.filtered.clone())))
+            .input([rec(1), rec_at(2, 5), watermark(9), rec(0)])
+            .expect_counters(CountersView { filtered: 2, ..CountersView::default() })
+            .expect([rec_at(2, 5), watermark(9)]);
+    }
+
+    #[test]
+    fn predicate_may_fail_the_attempt() {
+        let known = |n: &u64| if *n < 9 { Ok(*n > 1) } else { Err(format!("{n} is not known")) };
+        OperatorHarness::plain(move |context| Ok(TryFilter::new(known, context.counters.filtered.clone())))
+            .input([rec(1), rec(2)])
+            .expect_counters(CountersView { filtered: 1, ..CountersView::default() })
+            .expect([rec(2)]);
+        OperatorHarness::plain(move |context| Ok(TryFilter::new(known, context.counters.filtered.clone())))
+            .input([rec(9)])
+            .expect_error("try_filter: 9 is not known");
+    }
+}

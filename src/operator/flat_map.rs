@@ -58,3 +58,23 @@ where
         values.into_iter().try_for_each(|value| out.emit(Record { value, time }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::harness::{OperatorHarness, rec, rec_at, watermark};
+
+    #[test]
+    fn each_record_becomes_any_number_of_others_with_its_time() {
+        OperatorHarness::plain(|_| Ok(FlatMap::new(|n: u64| 0..n)))
+            .input([rec(0), rec_at(2, 5), watermark(9), rec(1)])
+            .expect([rec_at(0, 5), rec_at(1, 5), watermark(9), rec(0)]);
+    }
+
+    #[test]
+    fn function_may_fail_the_attempt() {
+        let parts = |n: u64| if n < 9 { Ok(0..n) } else { Err("too many") };
+        OperatorHarness::plain(move |_| Ok(TryFlatMap::new(parts))).input([rec(2)]).expect([rec(0), rec(1)]);
+        OperatorHarness::plain(move |_| Ok(TryFlatMap::new(parts))).input([rec(9)]).expect_error("too many");
+    }
+}

@@ -104,3 +104,23 @@ where
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::harness::{OperatorHarness, end, rec, rec_at, watermark};
+
+    #[test]
+    fn accumulator_of_each_key_is_emitted_after_each_record() {
+        OperatorHarness::keyed(|context| Ok(Fold::new(context.table("sums")?, 10, |sum: &mut u64, n: u64| *sum += n)))
+            .input([rec(('a', 1)), rec_at(('b', 2), 5), watermark(9), rec(('a', 3)), end()])
+            .expect([rec(('a', 11)), rec_at(('b', 12), 5), watermark(9), rec(('a', 14)), end()]);
+    }
+
+    #[test]
+    fn first_record_of_each_key_is_what_the_others_are_merged_into() {
+        OperatorHarness::keyed(|context| Ok(Reduce::new(context.table("sums")?, |sum: &mut u64, n: u64| *sum += n)))
+            .input([rec(('a', 1)), rec_at(('b', 2), 5), watermark(9), rec(('a', 3)), end()])
+            .expect([rec(('a', 1)), rec_at(('b', 2), 5), watermark(9), rec(('a', 4)), end()]);
+    }
+}

@@ -51,3 +51,23 @@ impl<T: Data, X: Into<BoxError>, F: FnMut(&T) -> Result<(), X> + Send + 'static>
         out.emit(record)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::harness::{OperatorHarness, rec, rec_at, watermark};
+
+    #[test]
+    fn records_stay_as_they_are() {
+        OperatorHarness::plain(|_| Ok(Inspect::new(|_: &u64| ())))
+            .input([rec(1), rec_at(2, 5), watermark(9)])
+            .expect([rec(1), rec_at(2, 5), watermark(9)]);
+    }
+
+    #[test]
+    fn function_may_fail_the_attempt() {
+        let check = |n: &u64| if *n < 9 { Ok(()) } else { Err("too many") };
+        OperatorHarness::plain(move |_| Ok(TryInspect::new(check))).input([rec(1)]).expect([rec(1)]);
+        OperatorHarness::plain(move |_| Ok(TryInspect::new(check))).input([rec(9)]).expect_error("too many");
+    }
+}

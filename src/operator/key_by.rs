@@ -28,3 +28,16 @@ impl<T: Data, K: Key, F: FnMut(&T) -> K + Send + 'static> Operator for KeyBy<T, 
         out.emit(Record { time: record.time, value: Keyed { hash: hash_key(&key), key, value: record.value } })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::harness::{OperatorHarness, rec_at, watermark};
+
+    #[test]
+    fn record_gets_its_key_and_the_hash_of_it() {
+        OperatorHarness::plain(|_| Ok(KeyBy::new(|n: &u64| n % 10)))
+            .input([rec_at(12, 5), watermark(9)])
+            .expect([rec_at(Keyed { hash: hash_key(&2u64), key: 2, value: 12 }, 5), watermark(9)]);
+    }
+}

@@ -50,3 +50,25 @@ impl<T: Data, U, X: Into<BoxError>, F: FnMut(T) -> Result<U, X> + Send + 'static
         out.emit(Record { value, time: record.time })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::harness::{OperatorHarness, end, rec, rec_at, watermark};
+
+    #[test]
+    fn each_record_becomes_one_other_with_its_time() {
+        OperatorHarness::plain(|_| Ok(Map::new(|n: u64| n * 2)))
+            .input([rec(1), rec_at(2, 5), watermark(9), end()])
+            .expect([rec(2), rec_at(4, 5), watermark(9), end()]);
+    }
+
+    #[test]
+    fn function_may_fail_the_attempt() {
+        let half = |n: u64| if n.is_multiple_of(2) { Ok(n / 2) } else { Err(format!("{n} is odd")) };
+        OperatorHarness::plain(move |_| Ok(TryMap::new(half))).input([rec(4), rec(2)]).expect([rec(2), rec(1)]);
+        OperatorHarness::plain(move |_| Ok(TryMap::new(half)))
+            .input([rec(4), rec(3)])
+            .expect_error("try_map: 3 is odd");
+    }
+}

@@ -3,6 +3,7 @@
 use millstream_actors::time::Timespan;
 
 use crate::model::PARALLELISM_LIMIT;
+use crate::operator::window::WindowError;
 
 /// A topology that cannot be run as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +76,22 @@ pub enum PlanError {
         to: String,
         /// Its parallelism.
         to_parallelism: u32,
+    },
+    /// Windows that cannot be.
+    #[error("'{uid}': {mistake}")]
+    Window {
+        /// The operator.
+        uid: String,
+        /// What is wrong with its windows.
+        mistake: WindowError,
+    },
+    /// More than one subtask where all records must meet.
+    #[error("'{uid}' has parallelism {parallelism}: it works on all records together, so leave it at 1")]
+    OnlyOneSubtask {
+        /// The operator.
+        uid: String,
+        /// What it asks for.
+        parallelism: u32,
     },
     /// What is said about watermarks cannot be carried out.
     #[error("`event_time` behind '{after}': {mistake}")]

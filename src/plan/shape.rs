@@ -124,6 +124,8 @@ fn name_of(nodes: &[Node]) -> String {
 pub(crate) struct BlockShape {
     pub(crate) nodes: Vec<Node>,
     pub(crate) parallelism: Option<u32>,
+    /// The operator that works on all records together, if there is one.
+    pub(crate) meets_in: Option<String>,
     pub(crate) inputs: Vec<Input>,
     /// Side outputs that its operators fill.
     pub(crate) fills: Vec<SideId>,
@@ -184,6 +186,9 @@ pub(crate) fn resolve(
         let block = Block { nodes, parallelism };
         if parallelism == 0 {
             return Err(PlanError::NoSubtasks { uid: block.name() });
+        }
+        if let Some(uid) = shape.meets_in.clone().filter(|_| parallelism > 1) {
+            return Err(PlanError::OnlyOneSubtask { uid, parallelism });
         }
         if parallelism > max_parallelism.groups() {
             let (uid, max) = (block.name(), max_parallelism.groups());

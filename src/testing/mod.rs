@@ -2,6 +2,7 @@
 //!
 //! The instruments, from the fastest to the most real:
 //!
+//! * [`harness::OperatorHarness`] runs one operator through a written case, in every way in which it may be driven.
 //! * [`TopologyDriver`] pushes records and time into a whole plan, step by step, without threads, and reads outputs and
 //!   state.
 //! * [`Simulation`] runs the real actors on one thread in virtual time. A seed decides everything that is left open, and
@@ -16,6 +17,7 @@ mod difference;
 mod driver;
 mod explore;
 mod fault;
+pub mod harness;
 mod process;
 mod random_faults;
 mod run;

@@ -15,6 +15,7 @@ mod min_max_by;
 mod number;
 mod percentiles;
 mod ranking;
+mod reduced;
 mod sum;
 mod top_n;
 mod tuple;
@@ -30,6 +31,7 @@ pub use min_max_by::{MaxBy, MinBy};
 pub use number::Number;
 pub use percentiles::{Distribution, Percentiles};
 pub use ranking::Ranked;
+pub(crate) use reduced::Reduced;
 pub use sum::Sum;
 pub use top_n::TopN;
 

@@ -101,10 +101,18 @@ pub enum Fixed {}
 pub enum Merging {}
 
 /// Whether the windows of an assigner merge, as a type: what cannot merge is refused where the topology is written.
-pub trait WindowKind: Send + 'static + sealed::Sealed {}
+pub trait WindowKind: Send + 'static + sealed::Sealed {
+    /// The same as a value.
+    const MERGES: bool;
+}
 
-impl WindowKind for Fixed {}
-impl WindowKind for Merging {}
+impl WindowKind for Fixed {
+    const MERGES: bool = false;
+}
+
+impl WindowKind for Merging {
+    const MERGES: bool = true;
+}
 
 mod sealed {
     /// Closes [`WindowKind`](super::WindowKind): windows merge or they do not.

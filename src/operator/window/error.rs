@@ -35,6 +35,27 @@ pub enum WindowError {
         /// The gap.
         gap: Timespan,
     },
+    /// At build time: windows that are to fire with every zeroth record.
+    #[error("windows of 0 records: there must be at least 1")]
+    CountNotPositive,
+    /// At build time: a lateness that reaches back.
+    #[error("the allowed lateness is {lateness}: it must not be negative")]
+    LatenessNegative {
+        /// The lateness.
+        lateness: Timespan,
+    },
+    /// At build time: lateness where nothing is late.
+    #[error(
+        "the windows are of processing time, in which no record is late: leave out `.allowed_lateness(..)` and \
+         `.late_to(..)`, or use windows of event time"
+    )]
+    NothingIsLate,
+    /// At build time: a function that remembers something of windows that become one.
+    #[error(
+        "the windows merge, and the function remembers something of each of them: let it remember that of the key, and \
+         make its `WindowState` `()`"
+    )]
+    StateOfMergingWindows,
     /// At run time: a record without timestamp came to windows of event time.
     #[error(
         "a record has no timestamp, and the windows are of event time: give the stream timestamps, or use \

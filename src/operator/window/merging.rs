@@ -1,84 +1,106 @@
-//! Decides which windows of a key become one, and where the state of a window lies that others were merged into.
+//! Decides which windows of a key become one, and what becomes of the state of those that were merged into another.
 
 use serde::{Deserialize, Serialize};
 
 use super::TimeWindow;
 
-/// A window that is open, and the window under which its state lies.
-///
-/// The two differ once the window has grown: its state stays where it was, so that merging moves no state but that of
-/// windows which cease to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenWindow {
-    /// The window as it is now.
-    pub window: TimeWindow,
-    /// The window as it was when its state was made: the namespace of the state.
-    pub state: TimeWindow,
+/// A window that is open, with its state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OpenWindow<S> {
+    pub(crate) window: TimeWindow,
+    pub(crate) state: S,
+}
+
+/// A window that is no more since it has become a part of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Replaced<S> {
+    pub(crate) window: TimeWindow,
+    /// Its state, if the other one has not got it.
+    pub(crate) state: Option<S>,
+}
+
+/// What came of a window that was added.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Added<'a, S> {
+    pub(crate) open: &'a mut OpenWindow<S>,
+    /// Whether it is a window of its own, and was not there before.
+    pub(crate) is_new: bool,
 }
 
 /// The open windows of one key, of which no two overlap or touch.
-///
-/// # Recovery
-/// It is a part of the key's state: a snapshot must hold it as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct MergingWindows {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MergingWindows<S> {
     /// In the order of time.
-    open: Vec<OpenWindow>,
+    open: Vec<OpenWindow<S>>,
 }
 
-impl MergingWindows {
+impl<S> MergingWindows<S> {
     /// No windows.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub(crate) fn new() -> Self {
+        Self { open: Vec::new() }
     }
 
-    /// Opens `window`, or merges it with the open windows that it overlaps or touches, and gives what came of it.
+    /// Opens `window` with what `state` makes, or merges it with the open windows that it overlaps or touches, and gives
+    /// what came of it.
     ///
-    /// Fills `replaced` with the windows that are no more since they have become a part of the result: their timers and
-    /// the state of their triggers must go, and state under another namespace than the result's must be merged into
-    /// that. A window that lies within an open one replaces nothing. State stays that of the earliest window.
-    pub fn add(&mut self, window: TimeWindow, replaced: &mut Vec<OpenWindow>) -> OpenWindow {
+    /// Fills `replaced` with the windows that are no more. The result has the state of the earliest of them; the state of
+    /// the others must be merged into it. A window that lies within an open one replaces nothing.
+    pub(crate) fn add(
+        &mut self,
+        window: TimeWindow,
+        state: impl FnOnce() -> S,
+        replaced: &mut Vec<Replaced<S>>,
+    ) -> Added<'_, S> {
         replaced.clear();
+        let touched = self.touched_by(window);
+        let (first, is_new) = (touched.start, touched.is_empty());
+        if is_new {
+            // Most keys have one window open, so there is no room for a second unless it is needed.
+            self.open.reserve_exact(usize::from(self.open.is_empty()));
+            self.open.insert(first, OpenWindow { window, state: state() });
+        }
+        let cover = self.cover_of(window);
+        if self.open[first].window != cover {
+            replaced.push(Replaced { window: self.open[first].window, state: None });
+            let others = self.open.drain(first + 1..touched.end);
+            replaced.extend(others.map(|open| Replaced { window: open.window, state: Some(open.state) }));
+            self.open[first].window = cover;
+        }
+        Added { open: &mut self.open[first], is_new }
+    }
+
+    /// What would come of `window` if it were added.
+    pub(crate) fn cover_of(&self, window: TimeWindow) -> TimeWindow {
+        let touched = self.touched_by(window);
+        self.open[touched].iter().fold(window, |cover, open| cover.cover(open.window))
+    }
+
+    /// The places of the open windows that `window` overlaps or touches.
+    fn touched_by(&self, window: TimeWindow) -> std::ops::Range<usize> {
         // The windows are apart, so their ends are in order as well as their starts.
         let first = self.open.partition_point(|open| open.window.end() < window.start());
         let count = self.open[first..].iter().take_while(|open| open.window.touches(window)).count();
-        let touched = &self.open[first..first + count];
-        let Some(earliest) = touched.first() else {
-            let opened = OpenWindow { window, state: window };
-            self.open.insert(first, opened);
-            return opened;
-        };
-        let cover = touched.iter().fold(window, |cover, open| cover.cover(open.window));
-        let result = OpenWindow { window: cover, state: earliest.state };
-        if *earliest != result {
-            replaced.extend_from_slice(touched);
-            self.open[first] = result;
-            self.open.drain(first + 1..first + count);
-        }
-        result
+        first..first + count
     }
 
-    /// The namespace of the state of an open window.
-    #[must_use]
-    pub fn state_of(&self, window: TimeWindow) -> Option<TimeWindow> {
-        self.open.iter().find(|open| open.window == window).map(|open| open.state)
+    /// The state of an open window.
+    pub(crate) fn get_mut(&mut self, window: TimeWindow) -> Option<&mut S> {
+        self.open.iter_mut().find(|open| open.window == window).map(|open| &mut open.state)
     }
 
-    /// Forgets a window whose time is over, and gives the namespace of its state.
-    pub fn retire(&mut self, window: TimeWindow) -> Option<TimeWindow> {
-        let place = self.open.iter().position(|open| open.window == window)?;
-        Some(self.open.remove(place).state)
+    /// Forgets the first window for which `is_over` is true, and gives it.
+    pub(crate) fn retire(&mut self, is_over: impl Fn(TimeWindow) -> bool) -> Option<OpenWindow<S>> {
+        let place = self.open.iter().position(|open| is_over(open.window))?;
+        Some(self.open.remove(place))
     }
 
     /// The open windows, in the order of time.
-    pub fn iter(&self) -> impl Iterator<Item = OpenWindow> + '_ {
-        self.open.iter().copied()
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut OpenWindow<S>> + '_ {
+        self.open.iter_mut()
     }
 
     /// Whether no window is open: then nothing needs to be kept for the key.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
 }
@@ -94,55 +116,76 @@ mod tests {
         TimeWindow::new(Timestamp::from_millis(start), Timestamp::from_millis(end))
     }
 
-    fn open(window: TimeWindow, state: TimeWindow) -> OpenWindow {
-        OpenWindow { window, state }
+    /// Windows whose state is what they were when it was made.
+    struct Windows {
+        open: MergingWindows<TimeWindow>,
+        replaced: Vec<Replaced<TimeWindow>>,
+    }
+
+    impl Windows {
+        fn new() -> Self {
+            Self { open: MergingWindows::new(), replaced: Vec::new() }
+        }
+
+        /// Gives what came of `window`, and its state.
+        fn add(&mut self, window: TimeWindow) -> (TimeWindow, TimeWindow) {
+            let added = self.open.add(window, || window, &mut self.replaced);
+            (added.open.window, added.open.state)
+        }
+
+        fn open(&mut self) -> Vec<(TimeWindow, TimeWindow)> {
+            self.open.iter_mut().map(|open| (open.window, open.state)).collect()
+        }
+
+        fn replaced(&self) -> Vec<TimeWindow> {
+            self.replaced.iter().map(|replaced| replaced.window).collect()
+        }
     }
 
     #[test]
     fn s7_windows_that_overlap_are_merged_and_keep_the_state_of_the_first() {
-        let (mut windows, mut replaced) = (MergingWindows::new(), Vec::new());
+        let mut windows = Windows::new();
         let first = window(0, 4);
         for _ in 0..2 {
-            assert_eq!(windows.add(first, &mut replaced), open(first, first));
-            assert_eq!(replaced, []);
+            assert_eq!(windows.add(first), (first, first));
+            assert_eq!(windows.replaced(), []);
         }
-        assert_eq!(windows.add(window(3, 5), &mut replaced), open(window(0, 5), first));
-        assert_eq!(replaced, [open(first, first)]);
-        assert_eq!(windows.add(window(4, 6), &mut replaced), open(window(0, 6), first));
-        assert_eq!(replaced, [open(window(0, 5), first)]);
+        assert_eq!(windows.add(window(3, 5)), (window(0, 5), first));
+        assert_eq!(windows.replaced(), [first]);
+        assert_eq!(windows.add(window(4, 6)), (window(0, 6), first));
+        assert_eq!(windows.replaced(), [window(0, 5)]);
         for covered in [window(1, 4), first, window(3, 5), window(4, 6)] {
-            assert_eq!(windows.add(covered, &mut replaced), open(window(0, 6), first));
-            assert_eq!(replaced, []);
+            assert_eq!(windows.add(covered), (window(0, 6), first));
+            assert_eq!(windows.replaced(), []);
         }
 
         let second = window(11, 14);
-        assert_eq!(windows.add(second, &mut replaced), open(second, second));
-        assert_eq!(replaced, []);
-        assert_eq!(windows.add(window(10, 13), &mut replaced), open(window(10, 14), second));
-        assert_eq!(replaced, [open(second, second)]);
-        assert_eq!(windows.add(window(12, 15), &mut replaced), open(window(10, 15), second));
-        assert_eq!(replaced, [open(window(10, 14), second)]);
+        assert_eq!(windows.add(second), (second, second));
+        assert_eq!(windows.replaced(), []);
+        assert_eq!(windows.add(window(10, 13)), (window(10, 14), second));
+        assert_eq!(windows.replaced(), [second]);
+        assert_eq!(windows.add(window(12, 15)), (window(10, 15), second));
+        assert_eq!(windows.replaced(), [window(10, 14)]);
 
-        assert_eq!(windows.state_of(window(0, 6)), Some(first));
-        assert_eq!(windows.retire(window(0, 6)), Some(first));
-        assert_eq!(windows.iter().collect::<Vec<_>>(), [open(window(10, 15), second)]);
-        assert_eq!(windows.retire(window(0, 6)), None);
+        assert_eq!(windows.open.get_mut(window(0, 6)), Some(&mut first.clone()));
+        let retired = windows.open.retire(|window| window.end() <= Timestamp::from_millis(6));
+        assert_eq!(retired, Some(OpenWindow { window: window(0, 6), state: first }));
+        assert_eq!(windows.open(), [(window(10, 15), second)]);
+        assert_eq!(windows.open.retire(|open| open == window(0, 6)), None);
     }
 
     #[test]
     fn window_between_two_joins_them_under_the_state_of_the_earlier() {
-        let (mut windows, mut replaced) = (MergingWindows::new(), Vec::new());
+        let mut windows = Windows::new();
         let (early, late, apart) = (window(0, 3), window(5, 8), window(20, 23));
         for opened in [late, apart, early] {
-            windows.add(opened, &mut replaced);
+            windows.add(opened);
         }
-        assert_eq!(
-            windows.add(window(3, 5), &mut replaced),
-            open(window(0, 8), early),
-            "windows that touch are merged"
-        );
-        assert_eq!(replaced, [open(early, early), open(late, late)]);
-        assert_eq!(windows.iter().collect::<Vec<_>>(), [open(window(0, 8), early), open(apart, apart)]);
+        assert_eq!(windows.open.cover_of(window(3, 5)), window(0, 8));
+        assert_eq!(windows.add(window(3, 5)), (window(0, 8), early), "windows that touch are merged");
+        let replaced = [(early, None), (late, Some(late))].map(|(window, state)| Replaced { window, state });
+        assert_eq!(windows.replaced, replaced);
+        assert_eq!(windows.open(), [(window(0, 8), early), (apart, apart)]);
     }
 
     proptest! {
@@ -150,26 +193,27 @@ mod tests {
         fn open_windows_are_the_covers_of_what_was_added(
             lengths in proptest::collection::vec((0i64..200, 1i64..20), 1..30),
         ) {
-            let (mut windows, mut replaced) = (MergingWindows::new(), Vec::new());
+            let mut windows = Windows::new();
             for (count, (start, length)) in lengths.iter().enumerate() {
-                let before: Vec<OpenWindow> = windows.iter().collect();
-                let result = windows.add(window(*start, start + length), &mut replaced);
-                let after: Vec<OpenWindow> = windows.iter().collect();
+                let before = windows.open();
+                let result = windows.add(window(*start, start + length));
+                let after = windows.open();
                 prop_assert!(after.contains(&result));
-                let gone: Vec<OpenWindow> = before.iter().filter(|open| !after.contains(open)).copied().collect();
-                prop_assert_eq!(&replaced, &gone, "what is replaced is what is no more");
+                let gone: Vec<TimeWindow> =
+                    before.iter().map(|open| open.0).filter(|open| !after.iter().any(|still| still.0 == *open)).collect();
+                prop_assert_eq!(&windows.replaced(), &gone, "what is replaced is what is no more");
 
                 // A stretch of time is open if a window that was added covers it, its end included: those touch.
                 let added = &lengths[..=count];
                 let covered = |time: i64| added.iter().any(|(start, length)| (*start..start + length).contains(&time));
                 for time in 0..220 {
                     let at = Timestamp::from_millis(time);
-                    let holding = after.iter().filter(|open| open.window.contains(at)).count();
+                    let holding = after.iter().filter(|open| open.0.contains(at)).count();
                     prop_assert_eq!(holding, usize::from(covered(time)));
                 }
-                prop_assert!(after.windows(2).all(|pair| !pair[0].window.touches(pair[1].window)));
-                let bytes = crate::model::encode(&windows).unwrap();
-                prop_assert_eq!(&crate::model::decode::<MergingWindows>(&bytes).unwrap(), &windows);
+                prop_assert!(after.windows(2).all(|pair| !pair[0].0.touches(pair[1].0)));
+                let bytes = crate::model::encode(&windows.open).unwrap();
+                prop_assert_eq!(&crate::model::decode::<MergingWindows<TimeWindow>>(&bytes).unwrap(), &windows.open);
             }
         }
     }

@@ -2,17 +2,21 @@
 //!
 //! The parts are pure. An assigner ([`Tumbling`], [`Sliding`], [`Session`], [`Global`], or your own [`WindowAssigner`])
 //! says which windows a record belongs to. A [`trigger`] says when a window fires. An [`evictor`] says which of its
-//! records are left out. [`MergingWindows`] keeps track of windows that become one, [`Panes`] of what overlapping
-//! windows share.
+//! records are left out. [`Panes`] say what overlapping windows share.
 
 mod assigner;
+pub(crate) mod contents;
 mod domain;
 mod error;
 pub mod evictor;
+mod function;
 mod global;
 mod grid;
+mod keep;
+mod keying;
 mod merging;
 mod panes;
+mod present;
 #[cfg(test)]
 mod reference;
 mod session;
@@ -24,12 +28,16 @@ pub mod trigger;
 mod tumbling;
 
 pub use assigner::{Fixed, Merging, WindowAssigner, WindowKind};
+pub use contents::{Evicting, Evicts, KeepAll};
 pub use domain::{InEventTime, InProcessingTime, TimeDomain, WindowTime};
 pub use error::WindowError;
+pub use function::{WindowContext, WindowFunction};
 pub use global::Global;
-pub use merging::{MergingWindows, OpenWindow};
+pub use keying::{Keying, PerKey, Unkeyed};
 pub use panes::Panes;
 pub use session::{DynamicGap, FixedGap, Gap, Session};
 pub use sliding::{Sliding, SlidingWindows};
 pub use time_window::TimeWindow;
 pub use tumbling::Tumbling;
+
+pub(crate) use keep::{WindowOperator, WindowSettings};

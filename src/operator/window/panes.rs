@@ -51,6 +51,51 @@ impl Panes {
         })
     }
 
+    /// The number of `pane` in the order of time. Neighbours have neighbouring numbers.
+    pub(super) fn number_of(&mut self, pane: TimeWindow) -> i128 {
+        let time = time_in(pane);
+        let distance = self.grid.distance(time);
+        let point = i128::from(time.as_millis()) - i128::from(distance);
+        let slide = point.div_euclid(i128::from(self.grid.period().as_millis().max(1)));
+        match self.cut {
+            0 => slide,
+            cut => 2 * slide + i128::from(distance >= cut),
+        }
+    }
+
+    /// How many panes a window has, at most.
+    pub(super) fn most_per_window(&self) -> i128 {
+        let slides = i128::from(self.size.as_millis()) / i128::from(self.grid.period().as_millis().max(1));
+        // One more at the end of time, which the last window holds as well.
+        1 + if self.cut == 0 { slides } else { 2 * slides + 1 }
+    }
+
+    /// The first window of `pane` whose last timestamp is behind `time`.
+    pub(super) fn first_window_behind(&mut self, pane: TimeWindow, time: Timestamp) -> Option<TimeWindow> {
+        let inside = time_in(pane);
+        let distance = self.grid.distance(inside);
+        let (size, slide) = (self.size.as_millis(), self.grid.period().as_millis().max(1));
+        // How far the last of its windows ends behind the earliest end that is wanted. A window that reaches the end of
+        // time holds that as well, and so has a last timestamp that is one later.
+        let wanted = (i128::from(time.as_millis()) + 2).min(i128::from(Timestamp::MAX.as_millis()));
+        let last_end = i128::from(inside.as_millis()) + i128::from(size) - i128::from(distance);
+        if last_end < wanted || time == Timestamp::MAX {
+            return None;
+        }
+        let by_time = (last_end - wanted) / i128::from(slide);
+        let earlier = by_time.min(i128::from((size - 1 - distance) / slide)) as i64;
+        let distance = distance + earlier * slide;
+        Some(TimeWindow::new(inside - Timespan::from_millis(distance), inside + Timespan::from_millis(size - distance)))
+    }
+
+    /// The window that begins next behind `window`.
+    pub(super) fn next_window(&self, window: TimeWindow) -> TimeWindow {
+        let (slide, end) = (self.grid.period(), window.end() + self.grid.period());
+        // A start before the beginning of time was cut off, so it is known from the end.
+        let start = if window.start() == Timestamp::MIN { end - self.size } else { window.start() + slide };
+        TimeWindow::new(start, end)
+    }
+
     /// Whether `pane` ends at, and another one begins with, the last timestamp there is.
     fn cuts_at_the_end_of_time(&mut self, pane: TimeWindow) -> bool {
         let last = Timestamp::MAX;
@@ -60,10 +105,14 @@ impl Panes {
     /// The windows that `pane` is a part of, the one that begins last first.
     #[must_use]
     pub fn windows_of(&mut self, pane: TimeWindow) -> SlidingWindows {
-        // Any time in the pane has the same windows; that of an end which is cut off may lie in another.
-        let time = if pane.start() == Timestamp::MIN { pane.max_timestamp() } else { pane.start() };
+        let time = time_in(pane);
         SlidingWindows::holding(time, self.grid.distance(time), self.size, self.grid.period())
     }
+}
+
+/// A time in `pane` that tells all about it: that of an end which is cut off may lie in another.
+fn time_in(pane: TimeWindow) -> Timestamp {
+    if pane.start() == Timestamp::MIN { pane.max_timestamp() } else { pane.start() }
 }
 
 #[cfg(test)]
@@ -115,11 +164,24 @@ mod tests {
 
             let windows: Vec<TimeWindow> = assigner.assign(&(), time).unwrap().collect();
             prop_assert_eq!(panes.windows_of(pane).collect::<Vec<_>>(), windows.clone());
+            let windows_ends: Vec<Timestamp> = windows.iter().map(|window| window.max_timestamp()).collect();
             for window in windows {
                 let run: Vec<TimeWindow> = panes.panes_of(window).collect();
                 prop_assert_eq!((run[0].start(), run[run.len() - 1].end()), (window.start(), window.end()));
                 prop_assert!(run.windows(2).all(|pair| pair[0].end() == pair[1].start()));
                 prop_assert!(run.contains(&pane));
+                prop_assert!(run.len() as i128 <= panes.most_per_window());
+                let numbers: Vec<i128> = run.iter().map(|pane| panes.number_of(*pane)).collect();
+                prop_assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{numbers:?}");
+            }
+            for behind in windows_ends.into_iter().chain([Timestamp::MIN, Timestamp::MAX, time]) {
+                let first = panes.windows_of(pane).filter(|window| window.max_timestamp() > behind).last();
+                prop_assert_eq!(panes.first_window_behind(pane, behind), first);
+            }
+            let mut in_order = assigner.assign(&(), time).unwrap().collect::<Vec<_>>();
+            in_order.reverse();
+            for pair in in_order.windows(2) {
+                prop_assert_eq!(panes.next_window(pair[0]), pair[1]);
             }
         }
     }

@@ -100,6 +100,14 @@ impl<N: Namespace, K: Key, V: Serialize + DeserializeOwned + Send + 'static> Win
         self.rows.next_namespace(None)
     }
 
+    /// The first window that has rows, of those behind `after`.
+    ///
+    /// # Errors
+    /// See [`WindowTable`].
+    pub fn next(&mut self, after: N) -> Result<Option<N>, StateError> {
+        self.rows.next_namespace(Some(after))
+    }
+
     /// The windows that have rows, in order.
     ///
     /// # Errors

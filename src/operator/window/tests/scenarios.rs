@@ -1,203 +1,310 @@
-//! The scenarios that the semantics of windows name, each under its own number.
+//! The scenarios that the semantics of windows name, each under its own number, in every mode.
 
-use millstream_actors::time::{TimespanUnits, Timestamp};
+use millstream_actors::time::TimespanUnits;
 
-use super::rehearsal::{Rehearsal, Step};
-use crate::model::Record;
+use super::cases::{Windows, e, one};
 use crate::operator::window::trigger::{Count, EndOfStream, EventTime, Never, ProcessingTime, Purging};
-use crate::operator::window::{Global, Session, Sliding, Tumbling, WindowError, evictor};
+use crate::operator::window::{Global, Session, Sliding, Tumbling, evictor};
+use crate::testing::harness::{end, processing_time, rec_at, watermark};
 
-fn at(millis: i64) -> Timestamp {
-    Timestamp::from_millis(millis)
-}
-
-fn e(key: &'static str, value: i64, time: i64) -> Step {
-    Step::Element(key, Record::at(value, at(time)))
-}
-
-/// A record with the value 1 and no timestamp.
-fn one(key: &'static str) -> Step {
-    Step::Element(key, Record::new(1))
-}
-
-fn wm(millis: i64) -> Step {
-    Step::Watermark(at(millis))
-}
-
-fn clock(millis: i64) -> Step {
-    Step::Clock(at(millis))
-}
-
-const NOTHING: [&str; 0] = [];
+const NEVER: i64 = i64::MAX;
 
 #[test]
-fn w1_late_record_is_dropped_from_tumbling_windows() {
-    let mut windows = Rehearsal::new(Tumbling::of(2.seconds()), EventTime);
-    let early = [e("k2", 1, 1_000), wm(1_985), e("k2", 1, 1_980), wm(1_999)];
-    assert_eq!(windows.play(early), ["k2=2@1999"]);
-    assert_eq!(windows.play([e("k2", 1, 1_998)]), ["late k2=1"]);
-    assert_eq!(windows.play([e("k2", 1, 2_001), wm(2_999)]), NOTHING);
-    assert_eq!(windows.play([wm(3_999)]), ["k2=1@3999"]);
-    assert!(windows.is_empty());
+fn w1_late_record_is_put_aside_from_tumbling_windows() {
+    Windows::new(Tumbling::of(2.seconds()), EventTime)
+        .sums([rec_at(1, 1_998)])
+        .input([
+            e("k2", 1, 1_000),
+            watermark(1_985),
+            e("k2", 1, 1_980),
+            watermark(1_999),
+            e("k2", 1, 1_998),
+            e("k2", 1, 2_001),
+            watermark(2_999),
+            watermark(3_999),
+        ])
+        .expect([
+            watermark(1_985),
+            e("k2", 2, 1_999),
+            watermark(1_999),
+            watermark(2_999),
+            e("k2", 1, 3_999),
+            watermark(3_999),
+        ]);
 }
 
 #[test]
 fn w3_late_firing_accumulates() {
-    let mut windows = Rehearsal::new(Tumbling::of(2.seconds()), EventTime).lateness(500.millis());
-    assert_eq!(windows.play([e("k", 1, 500), wm(1_999)]), ["k=1@1999"]);
-    assert_eq!(windows.play([e("k", 1, 1_300)]), ["k=2@1999"]);
-    assert_eq!(windows.play([wm(2_499)]), NOTHING);
-    assert!(windows.is_empty());
-    assert_eq!(windows.play([e("k", 1, 1_500)]), ["late k=1"]);
+    Windows::new(Tumbling::of(2.seconds()), EventTime)
+        .lateness(500.millis())
+        .sums([rec_at(1, 1_500)])
+        .input([e("k", 1, 500), watermark(1_999), e("k", 1, 1_300), watermark(2_499), e("k", 1, 1_500)])
+        .allow_late()
+        .expect([e("k", 1, 1_999), watermark(1_999), e("k", 2, 1_999), watermark(2_499)]);
 }
 
 #[test]
 fn late_firing_of_a_purging_trigger_has_only_what_is_new() {
-    let mut windows = Rehearsal::new(Tumbling::of(2.seconds()), Purging::of(EventTime)).lateness(500.millis());
-    assert_eq!(windows.play([e("k", 1, 500), wm(1_999)]), ["k=1@1999"]);
-    assert_eq!(windows.play([e("k", 1, 1_300)]), ["k=1@1999"]);
+    Windows::new(Tumbling::of(2.seconds()), Purging::of(EventTime))
+        .lateness(500.millis())
+        .sums([])
+        .input([e("k", 1, 500), watermark(1_999), e("k", 1, 1_300), e("k", 1, 1_400)])
+        .allow_late()
+        .expect([e("k", 1, 1_999), watermark(1_999), e("k", 1, 1_999), e("k", 1, 1_999)]);
 }
 
 #[test]
 fn w6_cleanup_after_a_purge_emits_nothing() {
-    let mut windows = Rehearsal::new(Tumbling::of(2.seconds()), Purging::of(EventTime)).lateness(1.millis());
-    assert_eq!(windows.play([e("k", 1, 1_000), wm(1_599), wm(1_999)]), ["k=1@1999"]);
-    assert!(!windows.is_empty());
-    assert_eq!(windows.play([wm(2_000)]), NOTHING);
-    assert!(windows.is_empty());
+    Windows::new(Tumbling::of(2.seconds()), Purging::of(EventTime))
+        .lateness(1.millis())
+        .sums([])
+        .input([e("k", 1, 1_000), watermark(1_599), watermark(1_999), watermark(2_000)])
+        .expect([watermark(1_599), e("k", 1, 1_999), watermark(1_999), watermark(2_000)]);
 }
 
 #[test]
 fn w7_global_window_fires_at_the_end_of_the_stream() {
-    let mut windows = Rehearsal::new(Global, EndOfStream);
     let k2 = [3_000, 3_999, 1_998, 1_999, 1_000].map(|time| e("k2", 1, time));
     let k1 = [20, 0, 999].map(|time| e("k1", 1, time));
-    assert_eq!(windows.play(k2.into_iter().chain(k1).chain([wm(1_000_000)])), NOTHING);
-    assert_eq!(windows.play([wm(i64::MAX)]), ["k1=3@max", "k2=5@max"]);
+    Windows::new(Global, EndOfStream)
+        .sums([])
+        .input(k2.into_iter().chain(k1).chain([watermark(1_000_000), end()]))
+        .expect([watermark(1_000_000), e("k1", 3, NEVER), e("k2", 5, NEVER), end()]);
 }
 
 #[test]
 fn global_window_never_fires_by_itself_and_takes_records_without_timestamp() {
-    let mut windows = Rehearsal::new(Global, Never);
-    assert_eq!(windows.play([one("k"), e("k", 1, 5), wm(i64::MAX)]), NOTHING);
+    Windows::new(Global, Never).sums([]).input([one("k"), e("k", 1, 5), end()]).expect([end()]);
 }
 
 #[test]
 fn w9_tumbling_windows_of_processing_time_ignore_timestamps() {
-    let mut windows = Rehearsal::new(Tumbling::of(3.seconds()).processing_time(), ProcessingTime);
-    let first = [clock(3), e("k2", 1, i64::MAX), e("k2", 1, 7_000), one("k2"), one("k1"), one("k1")];
-    assert_eq!(windows.play(first), NOTHING);
-    assert_eq!(windows.play([clock(5_000)]), ["k1=2@2999", "k2=3@2999"]);
-    assert_eq!(windows.play([one("k1"), one("k1"), one("k1"), wm(i64::MAX)]), NOTHING);
-    assert_eq!(windows.play([clock(7_000)]), ["k1=3@5999"]);
-    assert!(windows.is_empty());
+    Windows::new(Tumbling::of(3.seconds()).processing_time(), ProcessingTime)
+        .sums([])
+        .input([
+            processing_time(3),
+            e("k2", 1, i64::MAX),
+            e("k2", 1, 7_000),
+            one("k2"),
+            one("k1"),
+            one("k1"),
+            processing_time(5_000),
+            one("k1"),
+            one("k1"),
+            one("k1"),
+            processing_time(7_000),
+            one("k1"),
+            end(),
+        ])
+        .expect([e("k1", 2, 2_999), e("k2", 3, 2_999), e("k1", 3, 5_999), end()]);
 }
 
 #[test]
 fn w10_sliding_windows_of_processing_time() {
-    let mut windows = Rehearsal::new(Sliding::of(3.seconds(), 1.seconds()).processing_time(), ProcessingTime);
-    assert_eq!(windows.play([clock(3), one("k2"), clock(1_000)]), ["k2=1@999"]);
-    assert_eq!(windows.play([one("k2"), one("k2"), clock(2_000)]), ["k2=3@1999"]);
-    assert_eq!(windows.play([one("k1"), one("k1"), clock(3_000)]), ["k1=2@2999", "k2=3@2999"]);
-    let last = windows.play([one("k1"), one("k1"), one("k1"), clock(7_000)]);
-    assert_eq!(last, ["k1=5@3999", "k2=2@3999", "k1=5@4999", "k1=3@5999"]);
-    assert!(windows.is_empty());
+    Windows::new(Sliding::of(3.seconds(), 1.seconds()).processing_time(), ProcessingTime)
+        .sums([])
+        .input([
+            processing_time(3),
+            one("k2"),
+            processing_time(1_000),
+            one("k2"),
+            one("k2"),
+            processing_time(2_000),
+            one("k1"),
+            one("k1"),
+            processing_time(3_000),
+            one("k1"),
+            one("k1"),
+            one("k1"),
+            processing_time(7_000),
+        ])
+        .expect([
+            e("k2", 1, 999),
+            e("k2", 3, 1_999),
+            e("k1", 2, 2_999),
+            e("k2", 3, 2_999),
+            e("k1", 5, 3_999),
+            e("k2", 2, 3_999),
+            e("k1", 5, 4_999),
+            e("k1", 3, 5_999),
+        ]);
 }
 
 #[test]
 fn w11_records_are_evicted_by_time_after_the_function() {
-    let mut windows = Rehearsal::evicting(Global, Count::of(2), evictor::Time::of(2.seconds()).after());
-    let first = [
-        e("k2", 1, 1_000),
-        e("k2", 1, 4_000),
-        e("k1", 1, 20),
-        e("k1", 1, 0),
-        e("k1", 1, 999),
-        e("k2", 1, 3_500),
-        e("k2", 1, 2_001),
-        e("k2", 1, 1_001),
-    ];
-    assert_eq!(windows.play(first), ["k2=2@max", "k1=2@max", "k2=3@max"]);
-    assert_eq!(windows.play([e("k1", 1, 10_999), e("k2", 1, 1_002)]), ["k1=4@max", "k2=5@max"]);
+    Windows::new(Global, Count::of(2))
+        .evicted(evictor::Time::of(2.seconds()).after())
+        .input([
+            e("k2", 1, 1_000),
+            e("k2", 1, 4_000),
+            e("k1", 1, 20),
+            e("k1", 1, 0),
+            e("k1", 1, 999),
+            e("k2", 1, 3_500),
+            e("k2", 1, 2_001),
+            e("k2", 1, 1_001),
+            e("k1", 1, 10_999),
+            e("k2", 1, 1_002),
+        ])
+        .expect([e("k2", 2, NEVER), e("k1", 2, NEVER), e("k2", 3, NEVER), e("k1", 4, NEVER), e("k2", 5, NEVER)]);
 }
 
 #[test]
 fn trigger_of_the_user_takes_the_place_of_the_default() {
-    let mut windows = Rehearsal::new(Tumbling::of(2.seconds()), Count::of(2)).lateness(5.millis());
-    assert_eq!(windows.play([e("k", 1, 0), wm(1_999)]), NOTHING);
-    assert_eq!(windows.play([e("k", 1, 1)]), ["k=2@1999"]);
-    assert_eq!(windows.play([wm(5_000)]), NOTHING);
-    assert!(windows.is_empty());
+    Windows::new(Tumbling::of(2.seconds()), Count::of(2))
+        .lateness(5.millis())
+        .sums([])
+        .input([e("k", 1, 0), watermark(1_999), e("k", 1, 1), watermark(5_000)])
+        .allow_late()
+        .expect([watermark(1_999), e("k", 2, 1_999), watermark(5_000)]);
 }
 
 #[test]
 fn windows_of_a_number_of_records_begin_anew_when_they_are_full() {
-    let mut windows = Rehearsal::new(Global, Purging::of(Count::of(3)));
-    assert_eq!(windows.play((1..=7).map(|value| e("k", value, 0))), ["k=6@max", "k=15@max"]);
+    Windows::new(Global, Purging::of(Count::of(3)))
+        .sums([])
+        .input((1..=7).map(|value| e("k", value, 0)))
+        .expect([e("k", 6, NEVER), e("k", 15, NEVER)]);
 }
 
 #[test]
 fn windows_of_a_number_of_records_slide() {
-    let mut windows = Rehearsal::evicting(Global, Count::of(2), evictor::Count::of(3));
-    assert_eq!(windows.play((1..=6).map(|value| e("k", value, 0))), ["k=3@max", "k=9@max", "k=15@max"]);
+    Windows::new(Global, Count::of(2))
+        .evicted(evictor::Count::of(3))
+        .input((1..=6).map(|value| e("k", value, 0)))
+        .expect([e("k", 3, NEVER), e("k", 9, NEVER), e("k", 15, NEVER)]);
 }
 
 #[test]
 fn record_without_timestamp_is_an_error_in_event_time() {
-    let mut windows = Rehearsal::new(Tumbling::of(2.seconds()), EventTime);
-    assert_eq!(windows.step(one("k")), Err(WindowError::NoTimestamp));
-    let mut sessions = Rehearsal::merging(Session::with_gap(2.seconds()), EventTime);
-    assert_eq!(sessions.step(one("k")), Err(WindowError::NoTimestamp));
+    let expected = "windows: a record has no timestamp, and the windows are of event time";
+    Windows::new(Tumbling::of(2.seconds()), EventTime).sums([]).input([one("k")]).expect_error(expected);
+    Windows::new(Session::with_gap(2.seconds()), EventTime).sums([]).input([one("k")]).expect_error(expected);
+    Windows::new(Sliding::of(2.seconds(), 1.seconds()), EventTime).sums([]).input([one("k")]).expect_error(expected);
 }
 
 #[test]
 fn s1_sessions_of_a_key_end_when_no_record_comes_for_the_gap() {
-    let mut sessions = Rehearsal::merging(Session::with_gap(3.seconds()), EventTime);
-    let k2 = [e("k2", 1, 0), e("k2", 2, 1_000), e("k2", 3, 2_500)];
-    let k1 = [e("k1", 1, 10), e("k1", 2, 1_000), e("k1", 3, 2_500)];
-    let next = [e("k2", 4, 5_501), e("k2", 5, 6_000), e("k2", 5, 6_000), e("k2", 6, 6_050)];
-    assert_eq!(sessions.play(k2.into_iter().chain(k1).chain(next)), NOTHING);
-    assert_eq!(sessions.play([wm(12_000)]), ["k2=6@5499", "k1=6@5499", "k2=20@9049"]);
-    assert_eq!(sessions.play([e("k2", 10, 15_000), e("k2", 20, 15_000), wm(17_999)]), ["k2=30@17999"]);
-    assert!(sessions.is_empty());
+    Windows::new(Session::with_gap(3.seconds()), EventTime)
+        .sums([])
+        .input([
+            e("k2", 1, 0),
+            e("k2", 2, 1_000),
+            e("k2", 3, 2_500),
+            e("k1", 1, 10),
+            e("k1", 2, 1_000),
+            e("k1", 3, 2_500),
+            e("k2", 4, 5_501),
+            e("k2", 5, 6_000),
+            e("k2", 5, 6_000),
+            e("k2", 6, 6_050),
+            watermark(12_000),
+            e("k2", 10, 15_000),
+            e("k2", 20, 15_000),
+            watermark(17_999),
+        ])
+        .expect([
+            e("k1", 6, 5_499),
+            e("k2", 6, 5_499),
+            e("k2", 20, 9_049),
+            watermark(12_000),
+            e("k2", 30, 17_999),
+            watermark(17_999),
+        ]);
 }
 
 #[test]
 fn sessions_that_touch_are_one() {
-    let mut sessions = Rehearsal::merging(Session::with_gap(3.seconds()), EventTime);
-    assert_eq!(sessions.play([e("k", 1, 2_500), e("k", 2, 5_500), wm(i64::MAX)]), ["k=3@8499"]);
+    Windows::new(Session::with_gap(3.seconds()), EventTime)
+        .sums([])
+        .input([e("k", 1, 2_500), e("k", 2, 5_500), end()])
+        .expect([e("k", 3, 8_499), end()]);
 }
 
 #[test]
 fn s3_late_record_joins_a_session_that_is_open() {
-    let mut sessions = Rehearsal::merging(Session::with_gap(3.seconds()), EventTime);
     let one_at = |time| e("k", 1, time);
-    let first = [one_at(1_000), wm(1_999), one_at(2_000), wm(4_998), one_at(4_500), one_at(8_500), wm(7_400)];
-    assert_eq!(sessions.play(first), NOTHING);
-    assert_eq!(sessions.play([one_at(7_000), wm(11_501)]), ["k=5@11499"]);
-    assert_eq!(sessions.play([one_at(11_600), wm(14_600)]), ["k=1@14599"]);
-    assert_eq!(sessions.play([one_at(10_000)]), ["late k=1"]);
-    assert_eq!(sessions.play([one_at(14_500), wm(20_000)]), ["k=1@17499"]);
-    assert!(sessions.is_empty());
+    Windows::new(Session::with_gap(3.seconds()), EventTime)
+        .sums([rec_at(1, 10_000)])
+        .input([
+            one_at(1_000),
+            watermark(1_999),
+            one_at(2_000),
+            watermark(4_998),
+            one_at(4_500),
+            one_at(8_500),
+            watermark(7_400),
+            one_at(7_000),
+            watermark(11_501),
+            one_at(11_600),
+            watermark(14_600),
+            one_at(10_000),
+            one_at(14_500),
+            watermark(20_000),
+        ])
+        .expect([
+            watermark(1_999),
+            watermark(4_998),
+            watermark(7_400),
+            e("k", 5, 11_499),
+            watermark(11_501),
+            e("k", 1, 14_599),
+            watermark(14_600),
+            e("k", 1, 17_499),
+            watermark(20_000),
+        ]);
 }
 
 #[test]
 fn s9_sessions_of_processing_time() {
-    let mut sessions = Rehearsal::merging(Session::with_gap(3.seconds()).processing_time(), ProcessingTime);
-    assert_eq!(sessions.play([clock(3), one("k2"), clock(1_000), one("k2")]), NOTHING);
-    assert_eq!(sessions.play([clock(5_000)]), ["k2=2@3999"]);
-    let second = [one("k2"), one("k2"), one("k1"), one("k1"), one("k1")];
-    assert_eq!(sessions.play(second), NOTHING);
-    assert_eq!(sessions.play([clock(10_000)]), ["k1=3@7999", "k2=2@7999"]);
-    assert!(sessions.is_empty());
+    Windows::new(Session::with_gap(3.seconds()).processing_time(), ProcessingTime)
+        .sums([])
+        .input([
+            processing_time(3),
+            one("k2"),
+            processing_time(1_000),
+            one("k2"),
+            processing_time(5_000),
+            one("k2"),
+            one("k2"),
+            one("k1"),
+            one("k1"),
+            one("k1"),
+            processing_time(10_000),
+            one("k1"),
+            end(),
+        ])
+        .expect([e("k2", 2, 3_999), e("k1", 3, 7_999), e("k2", 2, 7_999), end()]);
 }
 
 #[test]
 fn sessions_with_gaps_of_their_own_last_until_the_longest_ends() {
-    let gap_of = |value: &i64| value.seconds();
-    let mut sessions = Rehearsal::merging(Session::dynamic(gap_of), EventTime);
-    assert_eq!(sessions.play([e("k", 10, 0), e("k", 1, 1_000), wm(i64::MAX)]), ["k=11@9999"]);
-    let refused = WindowError::GapNotPositive { gap: 0.millis() };
-    let mut sessions = Rehearsal::merging(Session::dynamic(gap_of), EventTime);
-    assert_eq!(sessions.step(e("k", 0, 0)), Err(refused));
+    let windows = Windows::new(Session::dynamic(|value: &i64| value.seconds()), EventTime);
+    windows.sums([]).input([e("k", 10, 0), e("k", 1, 1_000), end()]).expect([e("k", 11, 9_999), end()]);
+    windows.sums([]).input([e("k", 0, 0)]).expect_error("a session has a gap of 0 ms");
+}
+
+#[test]
+fn session_that_has_fired_fires_again_with_a_late_record_and_where_that_makes_it_end() {
+    Windows::new(Session::with_gap(3.seconds()), EventTime)
+        .lateness(10.seconds())
+        .sums([rec_at(8, 0)])
+        .input([
+            e("k", 1, 0),
+            watermark(5_000),
+            e("k", 2, 1_000),
+            e("k", 4, 2_500),
+            watermark(5_500),
+            watermark(15_499),
+            e("k", 8, 0),
+        ])
+        .allow_late()
+        .expect([
+            e("k", 1, 2_999),
+            watermark(5_000),
+            e("k", 3, 3_999),
+            e("k", 7, 5_499),
+            watermark(5_500),
+            watermark(15_499),
+        ]);
 }

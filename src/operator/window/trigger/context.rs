@@ -3,6 +3,7 @@
 use millstream_actors::time::Timestamp;
 
 use crate::operator::window::TimeDomain;
+use crate::operator::window::present::Present;
 
 /// A timer that a trigger wants, or wants no more, for the key and window it was asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,11 +17,18 @@ pub enum TimerRequest {
 /// The present, as a trigger sees it, and the timers it asks for.
 ///
 /// Requests are written down, and carried out by the operator when the call is over.
-#[derive(Debug)]
 pub struct TriggerContext<'a> {
-    watermark: Timestamp,
-    processing_time: Timestamp,
+    now: Now<'a>,
     requests: &'a mut Vec<TimerRequest>,
+}
+
+/// Where the present is known from.
+#[derive(Clone, Copy)]
+enum Now<'a> {
+    /// From whoever made the context.
+    Told { watermark: Timestamp, processing_time: Timestamp },
+    /// From the operator. The clock is read only if somebody wants to know.
+    Read(&'a Present),
 }
 
 impl<'a> TriggerContext<'a> {
@@ -28,21 +36,33 @@ impl<'a> TriggerContext<'a> {
     #[inline]
     #[must_use]
     pub fn new(watermark: Timestamp, processing_time: Timestamp, requests: &'a mut Vec<TimerRequest>) -> Self {
-        Self { watermark, processing_time, requests }
+        Self { now: Now::Told { watermark, processing_time }, requests }
+    }
+
+    /// The context of a call by an operator.
+    #[inline]
+    pub(crate) fn of(time: &'a Present, requests: &'a mut Vec<TimerRequest>) -> Self {
+        Self { now: Now::Read(time), requests }
     }
 
     /// The current watermark; [`Timestamp::MIN`] as long as there is none.
     #[inline]
     #[must_use]
     pub fn watermark(&self) -> Timestamp {
-        self.watermark
+        match self.now {
+            Now::Told { watermark, .. } => watermark,
+            Now::Read(time) => time.watermark(),
+        }
     }
 
     /// The machine's time.
     #[inline]
     #[must_use]
     pub fn processing_time(&self) -> Timestamp {
-        self.processing_time
+        match self.now {
+            Now::Told { processing_time, .. } => processing_time,
+            Now::Read(time) => time.now(),
+        }
     }
 
     /// Asks to be called when the watermark has reached `time`; at its next advance if it has already.

@@ -1,0 +1,100 @@
+//! The ways in which windows are kept, one per file, and the operator around them.
+
+mod active;
+mod aligned;
+mod asked;
+mod asking;
+mod late;
+mod merged;
+mod operator;
+mod rule;
+mod shared;
+
+pub(crate) use operator::{WindowOperator, WindowSettings};
+
+use aligned::Aligned;
+use asked::Asked;
+use late::Late;
+use merged::Merged;
+use millstream_actors::time::Timestamp;
+use rule::{Fires, Rule};
+use shared::Shared;
+
+use super::contents::{Contents, EachTable};
+use super::present::Present;
+use super::{Keying, TimeDomain, TimeWindow};
+use crate::error::Result;
+use crate::model::{Data, KeyHash, Record};
+use crate::operator::Emit;
+use crate::state::StateError;
+
+/// Keeps the windows of one operator.
+trait Keeper<Z: Keying, T>: Send + 'static {
+    /// What comes out.
+    type Out: Data;
+
+    /// Takes a record of `key`.
+    fn add<E: Emit<Self::Out>>(
+        &mut self,
+        hash: KeyHash,
+        key: &Z::Key,
+        record: Record<T>,
+        time: &Present,
+        out: &mut E,
+    ) -> Result<()>;
+
+    /// Hears of the keys that come next.
+    fn look_ahead(&mut self, hashes: impl Iterator<Item = KeyHash>);
+
+    /// How far the time of `domain` must have come for something to be done.
+    fn next_due(&mut self, domain: TimeDomain) -> Result<Option<Timestamp>>;
+
+    /// Does what is due now that the time of `domain` has come to `until`; about as much as `budget` allows, which is
+    /// lowered. Whether all is done.
+    fn advance<E: Emit<Self::Out>>(
+        &mut self,
+        domain: TimeDomain,
+        until: Timestamp,
+        budget: &mut usize,
+        time: &Present,
+        out: &mut E,
+    ) -> Result<bool>;
+
+    /// Shows its tables.
+    fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError>;
+}
+
+/// What an operator of windows is made of.
+struct Parts<A, R, C, T> {
+    assigner: A,
+    trigger: R,
+    contents: C,
+    rule: Rule,
+    late: Late<T>,
+}
+
+/// Does all that is due now that the clock shows `now`.
+#[cold]
+fn end_at_once<Z: Keying, T, K: Keeper<Z, T>, E: Emit<K::Out>>(
+    keeper: &mut K,
+    now: Timestamp,
+    time: &Present,
+    out: &mut E,
+) -> Result<()> {
+    keeper.advance(TimeDomain::Processing, now, &mut usize::MAX.clone(), time, out).map(drop)
+}
+
+/// Lets contents forget the windows that are over. Whether they have.
+fn forget_windows<Z: Keying, T, C: Contents<Z, T>>(
+    contents: &mut C,
+    over: impl Fn(TimeWindow) -> bool,
+    budget: &mut usize,
+) -> Result<bool> {
+    while let Some(window) = contents.first_remembered()?.filter(|window| over(*window)) {
+        if !contents.forget(window, *budget)? {
+            *budget = 0;
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

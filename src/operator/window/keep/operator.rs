@@ -1,0 +1,220 @@
+//! The operator of windows: hands records, watermarks and processing time to the way of keeping that its windows need.
+
+use millstream_actors::time::{TimeSignal, Timespan, Timestamp};
+
+use super::{Aligned, Asked, Fires, Keeper, Late, Merged, Parts, Rule, Shared};
+use crate::error::{Error, Result};
+use crate::model::{Data, Keyed, Record};
+use crate::operator::window::contents::Contents;
+use crate::operator::window::present::Present;
+use crate::operator::window::trigger::{Trigger, TriggerFor};
+use crate::operator::window::{Keying, TimeDomain, WindowAssigner, WindowError, WindowKind, WindowTime};
+use crate::operator::{Control, Emission, Emit, Event, Operator, SideOutput, SubtaskContext};
+
+/// What a user has set about windows.
+pub(crate) struct WindowSettings<T, A, R> {
+    pub(crate) assigner: A,
+    pub(crate) trigger: R,
+    pub(crate) allowed_lateness: Timespan,
+    pub(crate) late_to: Option<SideOutput<T>>,
+}
+
+impl<T, A: Clone, R: Clone> Clone for WindowSettings<T, A, R> {
+    fn clone(&self) -> Self {
+        Self {
+            assigner: self.assigner.clone(),
+            trigger: self.trigger.clone(),
+            allowed_lateness: self.allowed_lateness,
+            late_to: self.late_to.clone(),
+        }
+    }
+}
+
+impl<T, A: WindowAssigner<T>, R> WindowSettings<T, A, R> {
+    /// Looks for mistakes.
+    pub(crate) fn check(&self) -> Result<(), WindowError> {
+        self.assigner.check()?;
+        let lateness = self.allowed_lateness;
+        if lateness < Timespan::ZERO {
+            return Err(WindowError::LatenessNegative { lateness });
+        }
+        let asks_for_late = lateness.is_positive() || self.late_to.is_some();
+        if asks_for_late && A::Time::DOMAIN == TimeDomain::Processing {
+            return Err(WindowError::NothingIsLate);
+        }
+        Ok(())
+    }
+}
+
+/// Any windows; built by the methods of [`WindowedStream`](crate::WindowedStream).
+pub(crate) struct WindowOperator<Z: Keying, T, A, R: Trigger<T>, C: Contents<Z, T>> {
+    kept: Kept<Z, T, A, R, C>,
+    time: Present,
+    advancing: Option<Advancing>,
+}
+
+/// The way in which windows are kept.
+#[expect(clippy::large_enum_variant, reason = "there is one per operator, and records go through it")]
+enum Kept<Z: Keying, T, A, R: Trigger<T>, C: Contents<Z, T>> {
+    Aligned(Aligned<Z, T, A, C>),
+    Shared(Shared<Z, T, A, C>),
+    Asked(Asked<Z, T, A, R, C>),
+    Merged(Merged<Z, T, A, R, C>),
+}
+
+/// A point in time that has been reached, for which there is more to do.
+#[derive(Debug, Clone, Copy)]
+struct Advancing {
+    domain: TimeDomain,
+    until: Timestamp,
+    /// What is to be handed on when all is done.
+    signal: Option<TimeSignal>,
+}
+
+macro_rules! each_kept {
+    ($kept:expr, $keeper:ident => $call:expr) => {
+        match $kept {
+            Kept::Aligned($keeper) => $call,
+            Kept::Shared($keeper) => $call,
+            Kept::Asked($keeper) => $call,
+            Kept::Merged($keeper) => $call,
+        }
+    };
+}
+
+impl<Z, T, A, R, C> WindowOperator<Z, T, A, R, C>
+where
+    Z: Keying,
+    T: Data,
+    A: WindowAssigner<T>,
+    R: TriggerFor<A::Kind, T>,
+    C: Contents<Z, T>,
+{
+    /// Opens the windows of `uid`, with what the snapshot has of them.
+    pub(crate) fn open(
+        uid: &str,
+        settings: WindowSettings<T, A, R>,
+        mut contents: C,
+        context: &mut SubtaskContext,
+    ) -> Result<Self> {
+        let WindowSettings { assigner, trigger, allowed_lateness, late_to } = settings;
+        let domain = A::Time::DOMAIN;
+        let time = Present::open(uid, context)?;
+        contents.open(uid, context)?;
+        let rule = Rule::new(domain, R::RULE, allowed_lateness);
+        let late = Late::new(late_to.map(|side| context.side(&side)), context);
+        context.waits_for_processing_time |= domain == TimeDomain::Processing;
+        let parts = Parts { assigner, trigger, contents, rule, late };
+        let asks = rule.fires() == Fires::WhenAsked || C::CHANGED_BY_FIRING;
+        let kept = match (parts.assigner.panes(), rule.fires()) {
+            _ if A::Kind::MERGES => Kept::Merged(Merged::open(parts, &time, context)?),
+            _ if asks => Kept::Asked(Asked::open(parts, &time, context)?),
+            // What overlapping windows share cannot be forgotten by one of them.
+            (Some(panes), Fires::AtWindowEnd { purges }) if !(purges && rule.allows_late()) => {
+                Kept::Shared(Shared::open(parts, panes, &time, context)?)
+            }
+            _ => Kept::Aligned(Aligned::open(parts, &time, context)?),
+        };
+        Ok(Self { kept, time, advancing: None })
+    }
+
+    /// Begins to do what is due. What follows is left for later, since it may be much; if nothing does, it is done.
+    fn begin<E: Emit<C::Out>>(&mut self, advancing: Advancing, out: &mut E) -> Result<()> {
+        let due = each_kept!(&mut self.kept, keeper => keeper.next_due(advancing.domain))?;
+        self.advancing = Some(advancing);
+        if due.is_some_and(|due| due <= advancing.until) { Ok(()) } else { self.go_on(0, out) }
+    }
+
+    /// Goes on with what is due.
+    fn go_on<E: Emit<C::Out>>(&mut self, at_most: usize, out: &mut E) -> Result<()> {
+        let Some(Advancing { domain, until, signal }) = self.advancing else { return Ok(()) };
+        let (mut budget, time) = (at_most, &self.time);
+        if each_kept!(&mut self.kept, keeper => keeper.advance(domain, until, &mut budget, time, out))? {
+            self.advancing = None;
+            return signal.map_or(Ok(()), |signal| out.signal(signal));
+        }
+        Ok(())
+    }
+
+    /// Does all that is due.
+    fn finish<E: Emit<C::Out>>(&mut self, out: &mut E) -> Result<()> {
+        while self.advancing.is_some() {
+            self.go_on(usize::MAX, out)?;
+        }
+        Ok(())
+    }
+}
+
+impl<Z, T, A, R, C> Operator for WindowOperator<Z, T, A, R, C>
+where
+    Z: Keying,
+    T: Data,
+    A: WindowAssigner<T>,
+    R: TriggerFor<A::Kind, T>,
+    C: Contents<Z, T>,
+{
+    type In = Keyed<Z::Key, T>;
+    type Out = C::Out;
+
+    #[inline(always)]
+    fn on_record<E: Emit<C::Out>>(&mut self, record: Record<Keyed<Z::Key, T>>, out: &mut E) -> Result<()> {
+        let Keyed { hash, key, value } = record.value;
+        self.time.next();
+        let (record, time) = (Record { value, time: record.time }, &self.time);
+        each_kept!(&mut self.kept, keeper => keeper.add(hash, &key, record, time, out))
+    }
+
+    #[inline(always)]
+    fn look_ahead(&mut self, upcoming: &[Keyed<Z::Key, T>]) {
+        self.time.look_ahead(upcoming.len());
+        let hashes = upcoming.iter().map(|keyed| keyed.hash);
+        each_kept!(&mut self.kept, keeper => keeper.look_ahead(hashes));
+    }
+
+    fn on_signal<E: Emit<C::Out>>(&mut self, signal: TimeSignal, out: &mut E) -> Result<()> {
+        self.time.next();
+        // Only an end of the input comes before all is done.
+        self.finish(out)?;
+        match signal {
+            TimeSignal::Watermark(until) if self.time.advance(until) => {
+                self.begin(Advancing { domain: TimeDomain::Event, until, signal: Some(signal) }, out)
+            }
+            _ => out.signal(signal),
+        }
+    }
+
+    fn on_event<E: Emit<C::Out>>(&mut self, event: Event, out: &mut E) -> Result<()> {
+        self.time.next();
+        match event {
+            Event::ProcessingTime(until) => {
+                self.finish(out)?;
+                self.begin(Advancing { domain: TimeDomain::Processing, until, signal: None }, out)
+            }
+            Event::Resume { at_most } => self.go_on(at_most, out),
+            Event::End => self.finish(out),
+            Event::Woken | Event::Unassigned | Event::Stalled(_) => Ok(()),
+        }
+    }
+
+    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
+        match control {
+            Control::Tables(each) => Ok(each_kept!(&mut self.kept, keeper => keeper.tables(*each))?),
+            Control::Snapshot { .. } if self.advancing.is_some() => {
+                Err(Error::other(format!("'{}' is asked for a snapshot in the middle of a firing", self.time.uid())))
+            }
+            Control::Snapshot { state, .. } => self.time.snapshot(state),
+            Control::Unfinished(unfinished) => {
+                if self.advancing.is_some() {
+                    **unfinished = Emission::Unfinished.max(**unfinished);
+                }
+                Ok(())
+            }
+            Control::Due(due) => {
+                let own = each_kept!(&mut self.kept, keeper => keeper.next_due(TimeDomain::Processing))?;
+                **due = own.into_iter().chain(**due).min();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Cases for the operator of windows: sums of numbers per key, driven in every mode.
+
+use std::fmt::Debug;
+
+use millstream_actors::time::{Timespan, TimespanUnits};
+
+use crate::model::{Data, Keyed, Record};
+use crate::operator::aggregate::Sum;
+use crate::operator::window::contents::{Accumulated, AggregatedLater, Contents, Listed, Pair};
+use crate::operator::window::evictor::Evictor;
+use crate::operator::window::trigger::TriggerFor;
+use crate::operator::window::{Evicting, PerKey, WindowAssigner, WindowOperator, WindowSettings};
+use crate::operator::{CountersView, Operator, SideOutput, SubtaskContext};
+use crate::testing::harness::{Element, OperatorHarness, rec, rec_at};
+
+/// A number of a key at a time, or a sum of a key as the result of a window.
+pub(super) fn e(key: &str, value: i64, millis: i64) -> Element<(String, i64)> {
+    rec_at((key.to_owned(), value), millis)
+}
+
+/// The number 1 of a key, without timestamp.
+pub(super) fn one(key: &str) -> Element<(String, i64)> {
+    rec((key.to_owned(), 1))
+}
+
+/// A case that has not run yet.
+pub(super) type Case<O> = OperatorHarness<O, (String, i64)>;
+
+/// What windows are set to.
+#[derive(Clone)]
+pub(super) struct Windows<A, R> {
+    assigner: A,
+    trigger: R,
+    lateness: Timespan,
+    pub(super) late: SideOutput<i64>,
+}
+
+impl<A: WindowAssigner<i64>, R: TriggerFor<A::Kind, i64>> Windows<A, R> {
+    pub(super) fn new(assigner: A, trigger: R) -> Self {
+        Self { assigner, trigger, lateness: 0.millis(), late: SideOutput::new("late") }
+    }
+
+    pub(super) fn lateness(self, lateness: Timespan) -> Self {
+        Self { lateness, ..self }
+    }
+
+    fn settings(&self) -> WindowSettings<i64, A, R> {
+        WindowSettings {
+            assigner: self.assigner.clone(),
+            trigger: self.trigger.clone(),
+            allowed_lateness: self.lateness,
+            late_to: Some(self.late.clone()),
+        }
+    }
+
+    /// A case over windows that keep what `contents` makes.
+    pub(super) fn keeping<C, F>(
+        &self,
+        contents: F,
+    ) -> Case<impl Operator<In = Keyed<String, i64>, Out = C::Out> + use<A, R, C, F>>
+    where
+        C: Contents<PerKey<String>, i64>,
+        C::Out: Data + PartialEq + Debug,
+        F: Fn() -> C + 'static,
+    {
+        let settings = self.settings();
+        let open = move |context: &mut SubtaskContext| {
+            WindowOperator::<PerKey<String>, i64, A, R, C>::open("windows", settings.clone(), contents(), context)
+        };
+        OperatorHarness::keyed(open).in_any_order()
+    }
+
+    /// A case over windows that sum.
+    pub(super) fn summing(&self) -> Case<impl Operator<In = Keyed<String, i64>, Out = (String, i64)> + use<A, R>> {
+        self.keeping(|| Accumulated::new(Sum::of(|value: &i64| *value), Pair::new()))
+    }
+
+    /// A case over windows that sum, and turn away `N` records.
+    pub(super) fn sums<const N: usize>(
+        &self,
+        late: [Element<i64>; N],
+    ) -> Case<impl Operator<In = Keyed<String, i64>, Out = (String, i64)> + use<A, R, N>> {
+        let counted = CountersView { late: N as u64, ..CountersView::default() };
+        self.summing().expect_side(&self.late, late).expect_counters(counted)
+    }
+
+    /// A case over windows that sum what `evictor` leaves.
+    pub(super) fn evicted<E: Evictor<i64>>(
+        &self,
+        evictor: E,
+    ) -> Case<impl Operator<In = Keyed<String, i64>, Out = (String, i64)> + use<A, R, E>> {
+        let sum = || Sum::of(|value: &i64| *value);
+        self.keeping(move || Listed::new(Evicting(evictor.clone()), AggregatedLater::new(sum(), Pair::new())))
+    }
+}
+
+/// The sum of records, for functions over whole windows.
+pub(super) fn sum_of(records: &[Record<i64>]) -> i64 {
+    records.iter().map(|record| record.value).sum()
+}

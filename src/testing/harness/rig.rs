@@ -1,0 +1,297 @@
+//! Drives one operator as a subtask would: batches, signals, time, snapshots, restores; one call after the other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::mode::{Between, Choices};
+use super::outlet::Outlet;
+use super::sides::SideProbe;
+use crate::error::{Error, Result};
+use crate::model::{self, Data, MaxParallelism, Record, RecordBatch};
+use crate::operator::{
+    BatchHead, Chain, Control, Counters, CountersView, Emission, Event, HeadStatus, Operator, OperatorState, Restored,
+    SubtaskContext, Then,
+};
+use crate::state::{CrashDisks, KeyedTable, StateDir, StateError, StateOptions, Store, VisitTables};
+use crate::testing::ManualClock;
+use millstream_actors::ids::{Attempt, CheckpointId};
+use millstream_actors::time::{Clock, Moment, TimeSignal, Timestamp};
+
+/// Calls that may lead to nothing before an operator is said to make no progress.
+const PATIENCE: usize = 10_000;
+
+/// What makes the operator of a case.
+pub(super) type Open<O> = dyn Fn(&mut SubtaskContext) -> Result<O>;
+
+/// The chain of one operator.
+type OnlyOne<O> = Then<BatchHead<<O as Operator>::In>, O>;
+
+/// One operator, and all that surrounds it.
+pub(super) struct Rig<'a, O: Operator> {
+    open: &'a Open<O>,
+    chain: Option<OnlyOne<O>>,
+    /// The state directory, if the operator has keyed state.
+    state: Option<StateDir>,
+    store: Option<Store>,
+    counters: Counters,
+    clock: Arc<ManualClock>,
+    attempt: Attempt,
+    checkpoint: CheckpointId,
+    waits_for_processing_time: bool,
+    may_be_full: bool,
+    woken: Arc<AtomicBool>,
+    choices: Choices,
+    has_ended: bool,
+    pub(super) sides: Vec<Box<dyn SideProbe>>,
+    pub(super) out: Outlet<O::Out>,
+}
+
+/// The tables of an operator, as its store visits them.
+struct TablesOf<'a, C>(&'a mut C);
+
+impl<C: Chain> VisitTables for TablesOf<'_, C> {
+    fn visit(&mut self, each: &mut dyn FnMut(&mut dyn KeyedTable) -> Result<(), StateError>) -> Result<(), StateError> {
+        let mut outcome = Ok(());
+        let mut keep = |table: &mut dyn KeyedTable| {
+            if outcome.is_ok() {
+                outcome = each(table);
+            }
+            Ok(())
+        };
+        // Operators do nothing here but call the visitor, which keeps its own error.
+        let _ = self.0.on_control(&mut Control::Tables(&mut keep));
+        outcome
+    }
+}
+
+impl<'a, O: Operator> Rig<'a, O>
+where
+    O::In: Data,
+    O::Out: Data,
+{
+    pub(super) fn new(
+        open: &'a Open<O>,
+        is_keyed: bool,
+        choices: Choices,
+        sides: Vec<Box<dyn SideProbe>>,
+        out: Outlet<O::Out>,
+    ) -> Result<Self> {
+        // Without memory of its own, a store evicts all that it can when it is asked.
+        let options =
+            StateOptions { memory_bytes: 0, backend: Some(CrashDisks::default().factory()), ..StateOptions::default() };
+        let state = if is_keyed { Some(StateDir::open("memory".as_ref(), options)?) } else { None };
+        let mut rig = Self {
+            open,
+            chain: None,
+            state,
+            store: None,
+            counters: Counters::default(),
+            clock: Arc::new(ManualClock::starting_at(Timestamp::from_millis(0))),
+            attempt: Attempt(0),
+            checkpoint: CheckpointId(0),
+            waits_for_processing_time: false,
+            may_be_full: false,
+            woken: Arc::default(),
+            choices,
+            has_ended: false,
+            sides,
+            out,
+        };
+        rig.begin(None, CountersView::default())?;
+        Ok(rig)
+    }
+
+    /// Opens a new operator.
+    fn begin(&mut self, restored: Option<Restored>, counted: CountersView) -> Result<()> {
+        (self.chain, self.store) = (None, None);
+        self.attempt = self.attempt.next();
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        let mut context = SubtaskContext::new(0, 1, self.attempt, "case", clock);
+        context.counters.restore(counted);
+        self.counters = context.counters.clone();
+        let woken = Arc::clone(&self.woken);
+        context.wake.calls(move || woken.store(true, Ordering::SeqCst));
+        if let Some(state) = &self.state {
+            let max = MaxParallelism::default_for(1);
+            let checkpoint = restored.as_ref().map(|restored| restored.checkpoint);
+            context.store = Some(state.store("operator-0", self.attempt, checkpoint, max.range_of(0, 1), max)?);
+        }
+        context.restored = restored;
+        self.sides.iter_mut().for_each(|side| side.listen(&mut context));
+        let operator = (self.open)(&mut context)?;
+        self.chain = Some(Then::new(BatchHead::new(), operator));
+        self.store = context.store.take();
+        (self.waits_for_processing_time, self.may_be_full) = (context.waits_for_processing_time, context.may_be_full);
+        Ok(())
+    }
+
+    pub(super) fn counted(&self) -> CountersView {
+        self.counters.view()
+    }
+
+    /// Records that come next in one batch, at most.
+    pub(super) fn batch_records(&mut self) -> usize {
+        self.choices.batch()
+    }
+
+    fn chain(&mut self) -> (&mut OnlyOne<O>, &mut Outlet<O::Out>) {
+        (self.chain.as_mut().expect("an operator is open from the beginning"), &mut self.out)
+    }
+
+    fn control(&mut self, mut control: Control<'_>) -> Result<()> {
+        self.chain().0.on_control(&mut control)
+    }
+
+    /// Hands over records in one batch.
+    pub(super) fn records(&mut self, records: impl IntoIterator<Item = Record<O::In>>) -> Result<()> {
+        let mut batch = RecordBatch::with_capacity(0);
+        records.into_iter().for_each(|record| batch.push(record));
+        self.control(Control::Load { rows: Some(Box::new(batch)), input: 0 })?;
+        for _ in 0..PATIENCE {
+            let mut room = self.choices.room();
+            if self.may_be_full {
+                self.control(Control::Room(&mut room))?;
+            }
+            if room == 0 {
+                self.event(Event::Woken)?;
+                continue;
+            }
+            let (chain, out) = self.chain();
+            if chain.run(room, out)?.head == HeadStatus::BatchDone {
+                return Ok(());
+            }
+        }
+        Err(Error::other("the operator has no room for records, and makes none"))
+    }
+
+    /// Says something about event time.
+    pub(super) fn signal(&mut self, signal: TimeSignal) -> Result<()> {
+        let (chain, out) = self.chain();
+        chain.on_signal(signal, out)?;
+        self.finish()
+    }
+
+    /// Lets the clock show `time`.
+    pub(super) fn processing_time(&mut self, time: Timestamp) -> Result<()> {
+        let distance = time.as_millis() - self.clock.processing_time().as_millis();
+        let distance = u64::try_from(distance).map_err(|_| Error::other("the clock of the case goes back"))?;
+        self.clock.advance(Duration::from_millis(distance));
+        self.pass_time()
+    }
+
+    /// Ends event time and the input.
+    pub(super) fn end(&mut self) -> Result<()> {
+        self.signal(TimeSignal::Watermark(Timestamp::MAX))?;
+        self.event(Event::End)?;
+        self.has_ended = true;
+        self.out.end()
+    }
+
+    /// Tells the operator of processing time for as long as it waits for what has come, and of what has woken it.
+    pub(super) fn pass_time(&mut self) -> Result<()> {
+        if self.has_ended {
+            return Ok(());
+        }
+        if self.woken.swap(false, Ordering::SeqCst) {
+            self.event(Event::Woken)?;
+        }
+        if !self.waits_for_processing_time {
+            return Ok(());
+        }
+        let now = self.clock.processing_time();
+        for _ in 0..PATIENCE {
+            let mut due = None;
+            self.control(Control::Due(&mut due))?;
+            if due.is_none_or(|due| due > now) {
+                return Ok(());
+            }
+            self.event(Event::ProcessingTime(now))?;
+        }
+        Err(Error::other(format!("the operator waits for processing time, and does nothing with {now}")))
+    }
+
+    fn event(&mut self, event: Event) -> Result<()> {
+        let (chain, out) = self.chain();
+        chain.on_event(event, out)?;
+        self.finish()
+    }
+
+    /// Lets the operator emit all that it has left for later.
+    fn finish(&mut self) -> Result<()> {
+        let mut fruitless = 0;
+        while fruitless < PATIENCE {
+            let mut emission = Emission::Complete;
+            self.control(Control::Unfinished(&mut emission))?;
+            let (at_most, before) = (self.choices.room(), self.out.found.len());
+            let (chain, out) = self.chain();
+            match emission {
+                Emission::Complete => return Ok(()),
+                Emission::Unfinished => chain.on_event(Event::Resume { at_most }, out)?,
+                Emission::Waiting => chain.on_event(Event::Woken, out)?,
+            }
+            fruitless = if self.out.found.len() > before { 0 } else { fruitless + 1 };
+        }
+        Err(Error::other("the operator is unfinished, and makes no progress"))
+    }
+
+    /// Does what the mode does between two elements.
+    pub(super) fn between(&mut self) -> Result<()> {
+        self.sides.iter_mut().for_each(|side| side.drain());
+        let between = self.choices.between();
+        if between == Between::Nothing {
+            return Ok(());
+        }
+        let (restored, counted) = (self.snapshot()?, self.counted());
+        if matches!(between, Between::Evict | Between::EvictAndRestore) {
+            self.evict()?;
+        }
+        // A subtask that has drained does nothing any more.
+        if matches!(between, Between::Restore | Between::EvictAndRestore) && !self.has_ended {
+            self.begin(Some(restored), counted)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a snapshot, all of it, durably, and completes its checkpoint.
+    fn snapshot(&mut self) -> Result<Restored> {
+        self.checkpoint = CheckpointId(self.checkpoint.0 + 1);
+        let (checkpoint, mut state, mut seals) = (self.checkpoint, OperatorState::default(), Vec::new());
+        self.control(Control::Flush)?;
+        self.control(Control::Snapshot { checkpoint, state: &mut state, seals: &mut seals })?;
+        let chain = self.chain.as_mut().expect("an operator is open from the beginning");
+        if let Some(store) = &mut self.store {
+            store.barrier(checkpoint, &mut TablesOf(chain))?;
+            let write = loop {
+                if let Some(write) = store.encode(1, &mut TablesOf(chain))? {
+                    break write;
+                }
+            };
+            store.persisted(write())?;
+        }
+        seals.into_iter().try_for_each(|seal| seal())?;
+        let mut commits = Vec::new();
+        chain.on_control(&mut Control::Completed { checkpoint, commits: &mut commits })?;
+        commits.into_iter().try_for_each(|commit| commit())?;
+        if let Some(store) = &mut self.store {
+            store.completed(checkpoint, checkpoint, &mut TablesOf(chain))?;
+        }
+        let in_words = |source| Error::codec("the operator", source);
+        let state = model::decode(&model::encode(&state).map_err(in_words)?).map_err(in_words)?;
+        Ok(Restored { checkpoint, state })
+    }
+
+    /// Folds all rows of keyed state, and lets memory have none of them.
+    fn evict(&mut self) -> Result<()> {
+        let chain = self.chain.as_mut().expect("an operator is open from the beginning");
+        let Some(store) = &mut self.store else { return Ok(()) };
+        while let Some(fold) = store.background(true, Moment::ZERO, &mut TablesOf(chain))? {
+            store.folded(fold(), Moment::ZERO, &mut TablesOf(chain))?;
+        }
+        // The first look at a row that was used lately only notes that it has been seen.
+        for _ in 0..3 {
+            store.pressure(&mut TablesOf(chain))?;
+        }
+        Ok(())
+    }
+}
