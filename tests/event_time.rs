@@ -7,7 +7,7 @@ use std::time::Duration;
 use millstream::actors::time::{Clock, Timestamp};
 use millstream::io::{ReadStatus, Source, SourceReader, SplitEnumerator, SplitNumber, SplitSignal};
 use millstream::model::Record;
-use millstream::operator::{Emit, SubtaskContext};
+use millstream::operator::{Emit, KeyContext, KeyedProcess, SubtaskContext, Timer};
 use millstream::prelude::*;
 use millstream::testing::{Run, Script, Simulation, TopologyDriver};
 use serde::{Deserialize, Serialize};
@@ -298,6 +298,49 @@ fn subtask_that_is_blocked_by_its_outputs_is_not_idle() {
     let fast = topology.source("fast", Script::new().record(10_000).pause(HOUR));
     slow.union(fast.event_time(Watermarks::monotonic(), itself)).collect("results");
     assert_eq!(watermarks(&single(topology)), [at(99), at(199), at(299), at(9_999), Timestamp::MAX]);
+}
+
+/// Lets each record wait for its time.
+struct AtItsTime;
+
+impl KeyedProcess<i64, i64> for AtItsTime {
+    type Out = i64;
+
+    fn on_record<E: Emit<i64>>(
+        &mut self,
+        record: Record<i64>,
+        context: &mut KeyContext<'_, i64>,
+        _out: &mut E,
+    ) -> Result<()> {
+        context.register_event_timer(record.time)
+    }
+
+    fn on_timer<E: Emit<i64>>(&mut self, timer: Timer, context: &mut KeyContext<'_, i64>, out: &mut E) -> Result<()> {
+        out.emit(Record::at(*context.key(), timer.time))
+    }
+}
+
+#[test]
+fn word_of_idleness_does_not_overtake_the_watermark_before_it() {
+    // When the second lane falls idle, the watermark rises to that of the first. More timers fire than in one go.
+    let mut first = Script::new();
+    for key in 0..2_000 {
+        first = first.record_at(key, 8);
+    }
+    let first = first.watermark(10).idle().pause(HOUR);
+    let second = Script::new().watermark(5).pause(Duration::from_secs(10)).idle().pause(HOUR);
+    let topology = Topology::new("idle");
+    topology
+        .source("readings", first.beside(second))
+        .key_by(|key: &i64| *key)
+        .parallelism(1)
+        .process("at its time", |_| Ok(AtItsTime))
+        .rebalance()
+        .parallelism(1)
+        .collect("results");
+    let run = run(topology);
+    assert_eq!(watermarks(&run), [at(5), at(10), Timestamp::MAX]);
+    assert_eq!(run.output::<i64>("results").len(), 2_000);
 }
 
 #[test]

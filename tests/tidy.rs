@@ -48,6 +48,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("enumerator", ACTOR),
     ("subtask", ACTOR),
     ("subtask_checkpoints", ACTOR),
+    ("subtask_reader", ACTOR),
+    ("subtask_time", ACTOR),
     ("coordinator", ACTOR),
     ("deployment", ANY),
     ("supervisor", ANY),
@@ -75,6 +77,8 @@ const ACTOR: &[&str] = &[
     "protocol",
     "sabotage",
     "subtask",
+    "subtask_reader",
+    "subtask_time",
     "supervisor",
     "task",
     "time",
@@ -90,6 +94,7 @@ const ACTORS: &[&str] = &[
     "mail.rs",
     "simulation.rs",
     "subtask.rs",
+    "subtask_reader.rs",
     "supervisor.rs",
 ];
 

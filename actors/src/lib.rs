@@ -31,4 +31,6 @@ mod mail;
 mod standstill;
 mod subtask;
 mod subtask_checkpoints;
+mod subtask_reader;
+mod subtask_time;
 mod supervisor;

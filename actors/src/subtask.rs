@@ -20,16 +20,18 @@ use crate::error::{Failure, FailureKind, panic_message};
 use crate::faults::{CrashPoint, Passing, Strike};
 use crate::ids::{Attempt, ChannelId, CheckpointId, SubtaskId};
 use crate::kill::KillSwitch;
-use crate::mail::{Answer, Letter, ToCoordinator, ToEnumerator, ToSubtask, ToSupervisor};
+use crate::mail::{Letter, ToCoordinator, ToSubtask, ToSupervisor};
 use crate::observe::SubtaskView;
 use crate::packet::{Item, Packet, Signal};
 use crate::protocol::alignment::{Alignment, AlignmentEvent};
 use crate::protocol::valve::{ValveEvent, WatermarkValve};
 use crate::sabotage::Sabotage;
+use crate::subtask_reader::Reader;
+use crate::subtask_time::Stall;
 use crate::supervisor::Supervisor;
 use crate::task::{Emission, Task, TaskEvent, Then, Wake};
 use crate::time::{Moment, TimeSignal};
-use crate::time_view::{HeldBy, TimeCell};
+use crate::time_view::TimeCell;
 
 /// A run slice ends behind the first chunk that ends later than this after its beginning: letters are answered within a
 /// millisecond, and every actor of a thread gets its turn.
@@ -83,7 +85,9 @@ pub(crate) struct Subtask {
     queues: Vec<VecDeque<Item>>,
     next_queue: usize,
     pub(crate) alignment: Alignment,
-    valve: WatermarkValve,
+    pub(crate) valve: WatermarkValve,
+    /// What the valve has said and the task has not heard.
+    pub(crate) signals: VecDeque<TimeSignal>,
     /// Set while a batch is in hand.
     in_hand: Option<Permit>,
     /// Whether the task is to emit more before it hears anything else.
@@ -103,7 +107,7 @@ pub(crate) struct Subtask {
     /// When the actor will be woken to go on, if it waits for a time.
     alarm: Option<Moment>,
     saw_record: bool,
-    stall: Stall,
+    pub(crate) stall: Stall,
     pub(crate) view: SubtaskView,
     _gone: Gone,
 }
@@ -119,22 +123,6 @@ pub(crate) struct Rounds {
     pub(crate) asked_for_checkpoint: bool,
 }
 
-/// What a source's subtask has of its enumerator.
-pub(crate) enum Reader {
-    /// It is no source, or has nothing more to read.
-    None,
-    /// The enumerator is not known yet.
-    Waiting,
-    /// It reads its splits.
-    Reading(Addr<Enumerator>),
-    /// It has asked for a split.
-    Asked(Addr<Enumerator>),
-    /// It was given none for now, and asks again at this moment.
-    Unassigned(Addr<Enumerator>, Moment),
-    /// A stop has been asked for: it reads nothing more.
-    Suspended,
-}
-
 #[derive(Default)]
 pub(crate) enum Persisting {
     #[default]
@@ -143,15 +131,6 @@ pub(crate) enum Persisting {
     Encoding { checkpoint: CheckpointId, drained: bool },
     /// The job runs on the pool.
     Writing,
-}
-
-/// For how long no input could be taken.
-#[derive(Default)]
-struct Stall {
-    /// Since when, if it cannot be taken now.
-    since: Option<Moment>,
-    /// The time that the task has not been told of.
-    untold: Duration,
 }
 
 /// Why an actor ends in the middle of its work.
@@ -167,7 +146,7 @@ impl From<Failure> for Ended {
 }
 
 /// What follows a slice.
-enum Next {
+pub(crate) enum Next {
     Again,
     Sleep,
     SleepFor(Duration),
@@ -310,6 +289,7 @@ impl Subtask {
             next_queue: 0,
             alignment: Alignment::new(setup.senders.len()),
             valve: WatermarkValve::new(setup.senders.len()),
+            signals: VecDeque::new(),
             in_hand: None,
             emission: Emission::Complete,
             is_ending: false,
@@ -402,20 +382,6 @@ impl Subtask {
         }
     }
 
-    /// Shows what is known of event time to those who want to explain it.
-    fn show_time(&mut self, now: Moment) {
-        let task = self.setup.task.event_time();
-        let held_by = self.valve.holds_back().map(|channel| HeldBy {
-            channel,
-            sender: self.setup.senders[channel.index()],
-            watermark: self.valve.watermark_of(channel),
-        });
-        self.setup.time.update(now, |view| {
-            (view.task, view.heard, view.held_by) = (task, self.valve.watermark(), held_by);
-            (view.blocked_since, view.drained) = (self.stall.since, self.drained);
-        });
-    }
-
     /// Sets an alarm, unless an earlier one is set. Alarms are not cancelled: a context of actix that has nothing else
     /// to do loops for ever over a cancelled future.
     fn sleep_for(&mut self, time: Duration, ctx: &mut Context<Self>) {
@@ -450,21 +416,6 @@ impl Subtask {
         Ok(if must_hold || self.emission == Emission::Unfinished { next } else { self.until_due(next) })
     }
 
-    /// What follows a slice, if processing time is not to be missed.
-    fn until_due(&mut self, next: Next) -> Next {
-        if self.drained || matches!(next, Next::Again) {
-            return next;
-        }
-        let Some(due) = self.setup.task.due() else { return next };
-        let millis = due.as_millis().saturating_sub(self.setup.environment.clock.processing_time().as_millis());
-        let wait = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
-        match next {
-            _ if wait.is_zero() => Next::Again,
-            Next::SleepFor(time) => Next::SleepFor(time.min(wait)),
-            _ => Next::SleepFor(wait),
-        }
-    }
-
     /// Works on input until the slice's time is used up, the inputs are empty, or an output has no room.
     fn process(&mut self) -> Result<Next, Ended> {
         let began = self.setup.environment.clock.now();
@@ -484,6 +435,7 @@ impl Subtask {
                 will_be_woken = true;
                 continue;
             }
+            self.tell_signals()?;
             if self.is_ending && self.emission == Emission::Complete {
                 self.drain_done()?;
             }
@@ -521,28 +473,6 @@ impl Subtask {
                     self.flush()?;
                     return Ok(self.until_asked(began));
                 }
-            }
-        }
-    }
-
-    /// No input can be taken before somebody makes room, and then wakes this actor.
-    fn stall(&mut self) -> Next {
-        self.stall.since.get_or_insert(self.setup.environment.clock.now());
-        Next::Sleep
-    }
-
-    /// What follows when there is no input: a reader without splits asks for one again.
-    fn until_asked(&mut self, now: Moment) -> Next {
-        match std::mem::replace(&mut self.reader, Reader::None) {
-            Reader::Unassigned(enumerator, at) if at <= now => {
-                self.ask(enumerator);
-                Next::Sleep
-            }
-            other => {
-                let next =
-                    if let Reader::Unassigned(_, at) = &other { Next::SleepFor(at.since(now)) } else { Next::Sleep };
-                self.reader = other;
-                next
             }
         }
     }
@@ -585,23 +515,6 @@ impl Subtask {
             return environment.choose(2) == 0;
         }
         environment.clock.now().since(began) > SLICE
-    }
-
-    /// Tells the task that processing time has come as far as it waits for.
-    fn pass_time(&mut self) -> Result<(), Ended> {
-        if self.emission == Emission::Unfinished || self.drained {
-            return Ok(());
-        }
-        let Some(due) = self.setup.task.due() else { return Ok(()) };
-        let now = self.setup.environment.clock.processing_time();
-        if due > now {
-            return Ok(());
-        }
-        let stalled = std::mem::take(&mut self.stall.untold);
-        if !stalled.is_zero() {
-            self.tell(TaskEvent::Stalled(stalled))?;
-        }
-        self.tell(TaskEvent::ProcessingTime(now))
     }
 
     pub(crate) fn tell(&mut self, event: TaskEvent) -> Result<(), Ended> {
@@ -649,13 +562,6 @@ impl Subtask {
         }
     }
 
-    fn move_valve(&mut self, event: ValveEvent) -> Result<(), Ended> {
-        for signal in self.valve.step(event) {
-            self.tell(TaskEvent::Time(signal))?;
-        }
-        Ok(())
-    }
-
     pub(crate) fn flush(&mut self) -> Result<(), Ended> {
         self.tell(TaskEvent::Flush)
     }
@@ -665,41 +571,6 @@ impl Subtask {
         self.align(AlignmentEvent::Triggered { checkpoint })?;
         if suspend && self.setup.is_source && !self.drained {
             self.reader = Reader::Suspended;
-        }
-        Ok(())
-    }
-
-    // ---- sources ----
-
-    fn ask_for_split(&mut self) -> Result<(), Ended> {
-        self.flush()?;
-        match std::mem::replace(&mut self.reader, Reader::None) {
-            Reader::Reading(enumerator) => self.ask(enumerator),
-            other => self.reader = other,
-        }
-        Ok(())
-    }
-
-    fn ask(&mut self, enumerator: Addr<Enumerator>) {
-        let body = ToEnumerator::Request(self.setup.id);
-        enumerator.do_send(Letter { attempt: self.setup.attempt, body });
-        self.reader = Reader::Asked(enumerator);
-    }
-
-    fn take_split(&mut self, answer: Answer) -> Result<(), Ended> {
-        match (std::mem::replace(&mut self.reader, Reader::None), answer) {
-            (Reader::Asked(enumerator), Answer::Split(split)) => {
-                self.setup.task.add_split(split)?;
-                self.reader = Reader::Reading(enumerator);
-            }
-            (Reader::Asked(enumerator), Answer::Later(time)) => {
-                self.reader = Reader::Unassigned(enumerator, self.setup.environment.clock.now() + time);
-                self.tell(TaskEvent::Unassigned)?;
-            }
-            (Reader::Asked(_), Answer::Finished) => self.end_of_input()?,
-            // A split that arrives behind the barrier of a stop is in no snapshot, but its enumerator's is older: it
-            // is handed out again.
-            (other, _) => self.reader = other,
         }
         Ok(())
     }

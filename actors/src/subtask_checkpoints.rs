@@ -8,7 +8,8 @@ use crate::ids::CheckpointId;
 use crate::mail::{Letter, ToCoordinator, ToSubtask, ToSupervisor};
 use crate::packet::Signal;
 use crate::protocol::alignment::{AlignmentAction, AlignmentEvent};
-use crate::subtask::{Ended, Persisting, Reader, Subtask};
+use crate::subtask::{Ended, Persisting, Subtask};
+use crate::subtask_reader::Reader;
 use crate::task::{Emission, Pressure, SubtaskSnapshot, TaskEvent};
 
 /// Does `work`, unless a fault strikes; a panic is an error. `None` if the actor dies here.
