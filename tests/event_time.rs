@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use millstream::actors::time::{Clock, Timestamp};
+use millstream::actors::error::FailureKind;
+use millstream::actors::time::{Clock, TimeSignal, Timestamp};
 use millstream::io::{ReadStatus, Source, SourceReader, SplitEnumerator, SplitNumber, SplitSignal};
 use millstream::model::Record;
 use millstream::operator::{Emit, KeyContext, KeyedProcess, SubtaskContext, Timer};
@@ -89,6 +90,61 @@ fn m9_split_without_records_stalls_event_time_unless_it_may_be_idle() {
     let log = log_of(|| goes_on = watermarks(&run(half_silent(Some(5.seconds())))));
     assert_eq!(goes_on, [at(9_999), Timestamp::MAX]);
     assert_eq!(log, "");
+}
+
+#[test]
+fn m9_window_fires_when_the_silent_split_has_been_idle_for_its_time() {
+    let topology = Topology::new("m9");
+    topology
+        .source("readings", Script::<i64>::new())
+        .event_time(Watermarks::monotonic().idle_after(5.seconds()), itself)
+        .window_all("sums", Tumbling::of(10.seconds()))
+        .aggregate(Sum::of(|millis: &i64| *millis))
+        .collect("results");
+    let mut driver = TopologyDriver::with_parallelism(&topology, 2).expect("the plan is right");
+    let advance = |driver: &mut TopologyDriver, millis| {
+        driver.advance(Duration::from_millis(millis)).expect("nothing fails");
+        driver.output::<i64>("results")
+    };
+    // Lines go to the two splits in turn: the second one hears nothing but words that mean nothing here.
+    for reading in [5_000, 10_000] {
+        driver.push::<i64>("readings", reading).expect("nothing fails");
+        driver.signal::<i64>("readings", TimeSignal::Active).expect("nothing fails");
+    }
+    assert_eq!(advance(&mut driver, 5_000), [0i64; 0]);
+    assert_eq!(advance(&mut driver, 300), [5_000]);
+}
+
+#[test]
+fn windows_are_exact_whatever_dies_while_one_of_two_sources_has_ended() {
+    let topology = Topology::new("windows");
+    let of = |n: u64| (n % 300, n as i64);
+    let short = topology.source("short", Generator::new(600, move |n| of(n)));
+    let long = topology.source("long", Generator::new(1_200, move |n| of(n)).at_rate(20_000));
+    let time = |(_, millis): &(u64, i64)| *millis;
+    let watermarks = || Watermarks::bounded_out_of_order(1.millis()).every(1.millis());
+    short
+        .event_time(watermarks(), time)
+        .union(long.event_time(watermarks(), time))
+        .key_by(|(key, _)| *key)
+        .window("counts", Tumbling::of(400.millis()))
+        .aggregate(Count)
+        .collect("results");
+    let mut expected = std::collections::BTreeMap::<(u64, i64), u64>::new();
+    for n in (0..600).chain(0..1_200) {
+        *expected.entry((n % 300, n as i64 / 400)).or_default() += 1;
+    }
+    let expected = expected.into_iter().map(|((key, _), count)| (key, count)).collect::<Vec<_>>();
+    let options = |options: JobOptions| options.tolerable_failures(1_000);
+    let explored = Simulation::new(topology, 0).options(options).kill_randomly(3).explore(0..100, |run| {
+        // A restart mends much: nothing but kills may have been the reason for one.
+        for failure in run.attempts().into_iter().filter_map(|attempt| attempt.failure) {
+            assert_eq!(failure.kind, FailureKind::Killed, "seed {}: {failure}", run.seed());
+        }
+        run.check_output("results", &expected)
+    });
+    explored.assert_holds();
+    assert!(explored.restores() > 20, "{explored:?}");
 }
 
 /// Collects the warnings of one thread.

@@ -4,6 +4,7 @@ use millstream_actors::time::TimespanUnits;
 use proptest::prelude::*;
 
 use super::cases::{Windows, e, sum_of};
+use super::undisclosed::Undisclosed;
 use crate::model::Record;
 use crate::operator::window::contents::{Call, Listed};
 use crate::operator::window::reference::{Cut, Outcome, Reference, Step, Time};
@@ -20,13 +21,15 @@ struct History {
     steps: Vec<Step>,
     /// What the modes leave to chance.
     seed: u64,
+    /// Whether the trigger must be asked.
+    is_asked: bool,
 }
 
 fn histories() -> impl Strategy<Value = History> {
     let element = (0..3u8, -30i64..20).prop_map(|(key, time)| Step::Element { key, value: 0, time });
     let advance = (0i64..15).prop_map(Step::Advance);
     let steps = prop_oneof![3 => element, 1 => advance];
-    (proptest::collection::vec(steps, 1..30), any::<u64>()).prop_map(|(mut steps, seed)| {
+    (proptest::collection::vec(steps, 1..30), any::<u64>(), any::<bool>()).prop_map(|(mut steps, seed, is_asked)| {
         let mut now = 0;
         for (number, step) in steps.iter_mut().enumerate() {
             match step {
@@ -42,7 +45,7 @@ fn histories() -> impl Strategy<Value = History> {
         }
         steps.insert(0, Step::Advance(0));
         steps.push(Step::Advance(i64::MAX));
-        History { steps, seed }
+        History { steps, seed, is_asked }
     })
 }
 
@@ -119,21 +122,28 @@ where
     case.seed(history.seed).input(input).expect_side(&windows.late, late).allow_late().expect(output);
 }
 
-/// Judges windows that accumulate, and windows that purge.
+/// Judges windows that accumulate, and windows that purge; by a rule, or by a trigger that is asked.
 fn both<A, R>(assigner: A, trigger: R, cut: Cut, time: Time, history: &History)
 where
     A: WindowAssigner<i64>,
     R: TriggerFor<A::Kind, i64>,
     Purging<R>: TriggerFor<A::Kind, i64>,
+    Undisclosed<R>: TriggerFor<A::Kind, i64>,
+    Undisclosed<Purging<R>>: TriggerFor<A::Kind, i64>,
 {
     let lateness = match time {
         Time::Event { lateness } => lateness.millis(),
         Time::Processing => 0.millis(),
     };
-    let accumulating = Windows::new(assigner.clone(), trigger.clone()).lateness(lateness);
-    judge(&accumulating, Expected { cut, time, purging: false }, history);
-    let purging = Windows::new(assigner, Purging::of(trigger)).lateness(lateness);
-    judge(&purging, Expected { cut, time, purging: true }, history);
+    let purging = Purging::of(trigger.clone());
+    let (accumulates, purges) = (Expected { cut, time, purging: false }, Expected { cut, time, purging: true });
+    if history.is_asked {
+        judge(&Windows::new(assigner.clone(), Undisclosed(trigger)).lateness(lateness), accumulates, history);
+        judge(&Windows::new(assigner, Undisclosed(purging)).lateness(lateness), purges, history);
+    } else {
+        judge(&Windows::new(assigner.clone(), trigger).lateness(lateness), accumulates, history);
+        judge(&Windows::new(assigner, purging).lateness(lateness), purges, history);
+    }
 }
 
 proptest! {

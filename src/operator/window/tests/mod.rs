@@ -2,7 +2,10 @@
 
 mod against_reference;
 mod asked;
+mod asked_windows;
 mod cases;
+mod functions;
 mod scenarios;
+mod undisclosed;
 
 pub(crate) use asked::{Asked, evicted};

@@ -13,6 +13,14 @@ fn next_multiple(time: Timestamp, interval: Timespan) -> Timestamp {
     time + Timespan::from_millis(rest)
 }
 
+/// Registers a timer at `at`, unless the one at the end of `window` comes first. Whoever merges windows asks again, since
+/// the end of the merged window may lie further away.
+fn register_before_end(at: Timestamp, window: TimeWindow, context: &mut TriggerContext<'_>) {
+    if at < window.max_timestamp() {
+        context.register_event_timer(at);
+    }
+}
+
 /// The earlier of two times of which each may be missing.
 fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
     one.into_iter().chain(other).min()
@@ -54,8 +62,8 @@ impl<T> Trigger<T> for ContinuousEventTime {
         }
         context.register_event_timer(window.max_timestamp());
         if next.is_none() && element.time.is_some() {
-            let at = next_multiple(element.time, self.interval).min(window.max_timestamp());
-            context.register_event_timer(at);
+            let at = next_multiple(element.time, self.interval);
+            register_before_end(at, window, context);
             *next = Some(at);
         }
         TriggerResult::Continue
@@ -74,8 +82,8 @@ impl<T> Trigger<T> for ContinuousEventTime {
         if *next != Some(time) {
             return TriggerResult::Continue;
         }
-        let at = next_multiple(time, self.interval).min(window.max_timestamp());
-        context.register_event_timer(at);
+        let at = next_multiple(time, self.interval);
+        register_before_end(at, window, context);
         *next = Some(at);
         TriggerResult::Fire
     }
@@ -95,7 +103,7 @@ impl<T> MergingTrigger<T> for ContinuousEventTime {
 
     fn on_merge(&mut self, window: TimeWindow, next: &mut Option<Timestamp>, context: &mut TriggerContext<'_>) {
         if let Some(at) = *next {
-            context.register_event_timer(at);
+            register_before_end(at, window, context);
         }
         if window.max_timestamp() > context.watermark() {
             context.register_event_timer(window.max_timestamp());
@@ -179,10 +187,10 @@ impl<T> MergingTrigger<T> for ContinuousProcessingTime {
         *into = earlier(*into, from);
     }
 
-    fn on_merge(&mut self, _: TimeWindow, next: &mut Option<Timestamp>, context: &mut TriggerContext<'_>) {
-        if let Some(at) = *next {
-            context.register_processing_timer(at);
-        }
+    fn on_merge(&mut self, window: TimeWindow, next: &mut Option<Timestamp>, context: &mut TriggerContext<'_>) {
+        let at = self.next(context.processing_time(), window);
+        context.register_processing_timer(at);
+        *next = Some(at);
     }
 }
 
