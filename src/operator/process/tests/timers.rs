@@ -98,3 +98,26 @@ fn the_end_of_the_input_fires_event_timers_and_drops_those_of_the_clock() {
     let input = [rec(('a', 5)), rec(('a', 4_000)), rec(('b', 3_000)), end()];
     case(input, [rec_at(('b', 3_000), 3_000), rec_at(('a', 4_000), 4_000), end()]);
 }
+
+/// Says of each record whether it is behind the watermark.
+struct Lateness;
+
+impl KeyedProcess<char, i64> for Lateness {
+    type Out = bool;
+
+    fn on_record<E: Emit<bool>>(
+        &mut self,
+        record: Record<i64>,
+        context: &mut KeyContext<'_, char>,
+        out: &mut E,
+    ) -> Result<()> {
+        out.emit(Record::new(record.time <= context.watermark()))
+    }
+}
+
+#[test]
+fn record_behind_the_watermark_is_behind_it_in_every_mode() {
+    OperatorHarness::process(|_| Ok(Lateness))
+        .input([rec_at(('a', 0), 5), watermark(10), rec_at(('a', 0), 10), rec_at(('b', 0), 11)])
+        .expect([rec(false), watermark(10), rec(true), rec(false)]);
+}
