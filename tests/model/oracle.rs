@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A key and a number.
-pub type Event = (u64, u64);
+pub(crate) type Event = (u64, u64);
 
 /// An event with its event time.
-pub type Timed = (Event, i64);
+pub(crate) type Timed = (Event, i64);
 
 /// Each event with the number of those of its key up to it.
-pub fn counts(events: &[Timed]) -> Vec<Timed> {
+pub(crate) fn counts(events: &[Timed]) -> Vec<Timed> {
     let mut counts = BTreeMap::<u64, u64>::new();
     let count = |((key, _), time): &Timed| {
         let count = counts.entry(*key).or_default();
@@ -25,7 +25,7 @@ fn last_start(time: i64, slide: i64) -> i64 {
 }
 
 /// The sum of each key in each window, at the window's last timestamp.
-pub fn window_sums(events: &[Timed], size: i64, slide: i64) -> Vec<Timed> {
+pub(crate) fn window_sums(events: &[Timed], size: i64, slide: i64) -> Vec<Timed> {
     let mut sums = BTreeMap::<(u64, i64), u64>::new();
     for ((key, number), time) in events {
         let mut start = last_start(*time, slide);
@@ -38,7 +38,7 @@ pub fn window_sums(events: &[Timed], size: i64, slide: i64) -> Vec<Timed> {
 }
 
 /// The sum of each key in each session.
-pub fn session_sums(events: &[Timed], gap: i64) -> Vec<Timed> {
+pub(crate) fn session_sums(events: &[Timed], gap: i64) -> Vec<Timed> {
     let mut by_key = BTreeMap::<u64, Vec<(i64, u64)>>::new();
     events.iter().for_each(|((key, number), time)| by_key.entry(*key).or_default().push((*time, *number)));
     let mut sums = Vec::new();
@@ -53,12 +53,12 @@ pub fn session_sums(events: &[Timed], gap: i64) -> Vec<Timed> {
 }
 
 /// The number that a pair of numbers becomes.
-pub fn paired(left: u64, right: u64) -> u64 {
+pub(crate) fn paired(left: u64, right: u64) -> u64 {
     left.wrapping_mul(1_000_003).wrapping_add(right) % 1_000_000_007
 }
 
 /// Each pair of a key whose times lie at most `reach` apart.
-pub fn interval_pairs(left: &[Timed], right: &[Timed], reach: i64) -> Vec<Timed> {
+pub(crate) fn interval_pairs(left: &[Timed], right: &[Timed], reach: i64) -> Vec<Timed> {
     let mut pairs = Vec::new();
     for ((key, one), at) in left {
         for ((other_key, other), other_at) in right {
@@ -71,17 +71,17 @@ pub fn interval_pairs(left: &[Timed], right: &[Timed], reach: i64) -> Vec<Timed>
 }
 
 /// The time at which an alarm rings for an event of `time`.
-pub fn alarm_time(time: i64, interval: i64) -> i64 {
+pub(crate) fn alarm_time(time: i64, interval: i64) -> i64 {
     last_start(time + interval - 1, interval)
 }
 
 /// The number that a time becomes.
-pub fn number_of(time: i64) -> u64 {
+pub(crate) fn number_of(time: i64) -> u64 {
     time.rem_euclid(100_000) as u64
 }
 
 /// Each key with each of its alarms.
-pub fn alarms(events: &[Timed], interval: i64) -> Vec<Timed> {
+pub(crate) fn alarms(events: &[Timed], interval: i64) -> Vec<Timed> {
     let alarms = events.iter().map(|((key, _), time)| (*key, alarm_time(*time, interval))).collect::<BTreeSet<_>>();
     alarms.into_iter().map(|(key, time)| ((key, number_of(time)), time)).collect()
 }

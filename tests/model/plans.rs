@@ -11,7 +11,7 @@ use millstream::prelude::*;
 use super::oracle::{self, Event, Timed};
 
 /// How streams are made of streams here.
-pub const STAGES: [&str; 14] = [
+pub(crate) const STAGES: [&str; 14] = [
     "map",
     "filter",
     "flat_map",
@@ -36,14 +36,14 @@ const MANY: usize = 600;
 const MOST_OPEN: usize = 4;
 
 /// A plan, and its outputs.
-pub struct Drawn {
-    pub seed: u64,
-    pub topology: Topology,
-    pub parallelism: u32,
+pub(crate) struct Drawn {
+    pub(crate) seed: u64,
+    pub(crate) topology: Topology,
+    pub(crate) parallelism: u32,
     /// The uid of each sink, and what must come into it.
-    pub outputs: Vec<(String, Vec<Event>)>,
+    pub(crate) outputs: Vec<(String, Vec<Event>)>,
     /// What the plan is made of.
-    pub stages: Vec<&'static str>,
+    pub(crate) stages: Vec<&'static str>,
 }
 
 /// A stream that has no sink yet.
@@ -63,7 +63,7 @@ struct Draft {
 
 impl Drawn {
     /// Draws a plan.
-    pub fn of(seed: u64) -> Self {
+    pub(crate) fn of(seed: u64) -> Self {
         let topology = Topology::new(&format!("model {seed}"));
         let mut draft = Draft { topology, chance: SplitMix64::new(seed), open: Vec::new(), stages: Vec::new() };
         for source in 0..1 + draft.chance.below(2) {
@@ -83,7 +83,7 @@ impl Drawn {
     }
 
     /// The plan as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.topology.plan_with(self.parallelism).map_or_else(|mistake| mistake.to_string(), |plan| plan.to_string())
     }
 }
