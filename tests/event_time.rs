@@ -119,8 +119,8 @@ fn m9_window_fires_when_the_silent_split_has_been_idle_for_its_time() {
 fn windows_are_exact_whatever_dies_while_one_of_two_sources_has_ended() {
     let topology = Topology::new("windows");
     let of = |n: u64| (n % 300, n as i64);
-    let short = topology.source("short", Generator::new(600, move |n| of(n)));
-    let long = topology.source("long", Generator::new(1_200, move |n| of(n)).at_rate(20_000));
+    let short = topology.source("short", Generator::new(600, of));
+    let long = topology.source("long", Generator::new(1_200, of).at_rate(20_000));
     let time = |(_, millis): &(u64, i64)| *millis;
     let watermarks = || Watermarks::bounded_out_of_order(1.millis()).every(1.millis());
     short

@@ -108,7 +108,10 @@ struct Job {
 
 /// A window that lies, in the order in which windows fire, behind all whose last timestamp is `time` or earlier.
 fn behind_windows_until(time: Timestamp) -> TimeWindow {
-    TimeWindow::new(Timestamp::MAX, time + Timespan::from_millis(1))
+    let behind = time + Timespan::from_millis(1);
+    // What reaches to the end of time holds that as well: it fires when that is reached, and not a millisecond before.
+    let end = if time == Timestamp::MAX { time } else { behind.min(Timestamp::MAX - Timespan::from_millis(1)) };
+    TimeWindow::new(Timestamp::MAX, end)
 }
 
 impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> for Aligned<Z, T, A, C> {
