@@ -1,6 +1,7 @@
 //! Keeps windows that do not merge, a row per window and key, and fires all keys of a window at once.
 
 use millstream_actors::time::{Timespan, Timestamp};
+use millstream_actors::time_view::NextFiring;
 
 use super::{Fires, Keeper, Late, Parts, Rule, end_at_once, forget_windows};
 use crate::error::{Error, Result};
@@ -191,6 +192,11 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
         }
         let rule = self.rule;
         forget_windows(&mut self.contents, |window| rule.over_at(window) <= until, budget)
+    }
+
+    fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>> {
+        let next = self.rows.next(self.fired)?;
+        Ok(next.map(|window| (window, self.rule.waits_for(window))))
     }
 
     fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {
