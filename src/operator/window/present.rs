@@ -1,5 +1,7 @@
 //! What an operator of windows knows of the present: the watermark it has heard, and the clock.
 
+use std::sync::Arc;
+
 use millstream_actors::time::Timestamp;
 
 use super::{TimeDomain, WindowAssigner, WindowTime};
@@ -14,7 +16,7 @@ use crate::operator::{OperatorState, SubtaskContext};
 /// The watermark is part of the snapshot, though channels begin anew without one: a window that is over stays over, and
 /// a record that was late is late again.
 pub(crate) struct Present {
-    uid: String,
+    uid: Arc<str>,
     watermark: Timestamp,
     watch: Watch,
 }
@@ -22,7 +24,7 @@ pub(crate) struct Present {
 impl Present {
     pub(crate) fn open(uid: &str, context: &SubtaskContext) -> Result<Self> {
         let watermark = context.restored_state::<Timestamp>(uid)?.unwrap_or(Timestamp::MIN);
-        Ok(Self { uid: uid.to_owned(), watermark, watch: Watch::new(&context.clock) })
+        Ok(Self { uid: uid.into(), watermark, watch: Watch::new(&context.clock) })
     }
 
     pub(crate) fn snapshot(&self, state: &mut OperatorState) -> Result<()> {
@@ -32,6 +34,11 @@ impl Present {
     /// The uid of the operator.
     pub(crate) fn uid(&self) -> &str {
         &self.uid
+    }
+
+    /// The same, for those who keep it.
+    pub(crate) fn shared_uid(&self) -> Arc<str> {
+        Arc::clone(&self.uid)
     }
 
     /// The watermark; [`Timestamp::MIN`] as long as there is none.

@@ -4,8 +4,12 @@ mod against_reference;
 mod asked;
 mod asked_windows;
 mod cases;
+mod ends_of_time;
+mod evicted_windows;
 mod functions;
+mod late_windows;
 mod scenarios;
+mod sessions;
 mod undisclosed;
 
 pub(crate) use asked::{Asked, evicted};
