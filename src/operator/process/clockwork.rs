@@ -4,14 +4,19 @@ use millstream_actors::time::{TimeSignal, Timestamp};
 
 use crate::error::Result;
 use crate::model::{Key, KeyHash};
-use crate::operator::{Emission, SubtaskContext};
+use crate::operator::{Emission, OperatorState, SubtaskContext};
 use crate::state::{KeyedTable, StateError, Timers, VisitTables};
 
 /// The event and processing timers of one operator, and what it hears of time.
 ///
+/// # Recovery
+/// The watermark is part of the snapshot, though channels begin anew without one: a record that was late is late again.
+///
 /// # Source
 /// `docs/semantics.md`, section 4; the rules are those of Flink's timer service.
 pub(crate) struct Clockwork<K: Key> {
+    /// The name of the watermark in snapshots.
+    name: String,
     event: Timers<K, ()>,
     processing: Timers<K, ()>,
     watermark: Timestamp,
@@ -62,7 +67,9 @@ impl<K: Key> Clockwork<K> {
             Ok(Timers::open(context.store(&name)?, &name)?)
         };
         let (event, processing) = (timers("event")?, timers("processing")?);
-        Ok(Self { event, processing, watermark: Timestamp::MIN, firing: None })
+        let name = format!("{uid}/watermark");
+        let watermark = context.restored_state(&name)?.unwrap_or(Timestamp::MIN);
+        Ok(Self { name, event, processing, watermark, firing: None })
     }
 
     pub(crate) fn watermark(&self) -> Timestamp {
@@ -111,6 +118,10 @@ impl<K: Key> Clockwork<K> {
             Firing::Event(watermark) => Next::HandOn(TimeSignal::Watermark(watermark)),
             Firing::Processing(_) => Next::Rest,
         })
+    }
+
+    pub(crate) fn snapshot(&self, state: &mut OperatorState) -> Result<()> {
+        state.put(&self.name, &self.watermark)
     }
 
     /// Whether timers are still to fire.

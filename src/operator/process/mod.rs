@@ -225,6 +225,7 @@ impl<K: Key, T: Data, P: KeyedProcess<K, T>> Operator for Process<K, T, P> {
             Control::Due(due) => {
                 **due = [**due, self.clockwork.due()].into_iter().flatten().min();
             }
+            Control::Snapshot { state, .. } => self.clockwork.snapshot(state)?,
             Control::Unfinished(emission) => **emission = (**emission).max(self.clockwork.emission()),
             _ => {}
         }
