@@ -40,6 +40,7 @@ pub(super) struct Rig<'a, O: Operator> {
     checkpoint: CheckpointId,
     waits_for_processing_time: bool,
     may_be_full: bool,
+    leaves_results: bool,
     woken: Arc<AtomicBool>,
     choices: Choices,
     has_ended: bool,
@@ -92,6 +93,7 @@ where
             checkpoint: CheckpointId(0),
             waits_for_processing_time: false,
             may_be_full: false,
+            leaves_results: false,
             woken: Arc::default(),
             choices,
             has_ended: false,
@@ -123,6 +125,7 @@ where
         self.chain = Some(Then::new(BatchHead::new(), operator));
         self.store = context.store.take();
         (self.waits_for_processing_time, self.may_be_full) = (context.waits_for_processing_time, context.may_be_full);
+        self.leaves_results = context.leaves_results;
         Ok(())
     }
 
@@ -158,7 +161,11 @@ where
                 continue;
             }
             let (chain, out) = self.chain();
-            if chain.run(room, out)?.head == HeadStatus::BatchDone {
+            let head = chain.run(room, out)?.head;
+            if self.leaves_results {
+                self.finish()?;
+            }
+            if head == HeadStatus::BatchDone {
                 return Ok(());
             }
         }

@@ -247,6 +247,14 @@ where
         forget_windows(&mut self.contents, |window| rule.over_at(window) <= until, budget)
     }
 
+    fn owes(&self) -> bool {
+        self.contents.owes()
+    }
+
+    fn hand_out<E: Emit<C::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool> {
+        self.contents.hand_out(budget, out)
+    }
+
     fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {
         self.rows.visit(each)?;
         self.asking.visit(each)?;

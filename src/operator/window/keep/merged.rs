@@ -260,6 +260,14 @@ where
         Ok(true)
     }
 
+    fn owes(&self) -> bool {
+        self.contents.owes()
+    }
+
+    fn hand_out<E: Emit<C::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool> {
+        self.contents.hand_out(budget, out)
+    }
+
     fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {
         self.rows.visit(each)?;
         self.asking.as_mut().map_or(Ok(()), |asking| asking.visit(each))?;

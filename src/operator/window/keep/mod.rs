@@ -10,6 +10,7 @@ mod operator;
 mod rule;
 mod shared;
 
+pub(crate) use late::LateTo;
 pub(crate) use operator::{WindowOperator, WindowSettings};
 
 use aligned::Aligned;
@@ -59,6 +60,12 @@ trait Keeper<Z: Keying, T>: Send + 'static {
         time: &Present,
         out: &mut E,
     ) -> Result<bool>;
+
+    /// As [`Contents::owes`].
+    fn owes(&self) -> bool;
+
+    /// As [`Contents::hand_out`].
+    fn hand_out<E: Emit<Self::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool>;
 
     /// Shows its tables.
     fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError>;

@@ -17,15 +17,15 @@ const KEYS: [&str; 3] = ["a", "b", "c"];
 /// Records around the present, in no order, and a time that advances now and then; in the end it is over. Each record has
 /// a value of its own, so that a sum tells which ones it is of.
 #[derive(Debug, Clone)]
-struct History {
+pub(super) struct History {
     steps: Vec<Step>,
     /// What the modes leave to chance.
-    seed: u64,
+    pub(super) seed: u64,
     /// Whether the trigger must be asked.
-    is_asked: bool,
+    pub(super) is_asked: bool,
 }
 
-fn histories() -> impl Strategy<Value = History> {
+pub(super) fn histories() -> impl Strategy<Value = History> {
     let element = (0..3u8, -30i64..20).prop_map(|(key, time)| Step::Element { key, value: 0, time });
     let advance = (0i64..15).prop_map(Step::Advance);
     let steps = prop_oneof![3 => element, 1 => advance];
@@ -51,22 +51,22 @@ fn histories() -> impl Strategy<Value = History> {
 
 /// A cut of time, as the reference knows it.
 #[derive(Clone, Copy)]
-struct Expected {
-    cut: Cut,
-    time: Time,
-    purging: bool,
+pub(super) struct Expected {
+    pub(super) cut: Cut,
+    pub(super) time: Time,
+    pub(super) purging: bool,
 }
 
 /// What windows are given and must give.
 #[derive(Default)]
-struct Played {
-    input: Vec<Element<(String, i64)>>,
-    output: Vec<Element<(String, TimeWindow, i64)>>,
-    late: Vec<Element<i64>>,
+pub(super) struct Played {
+    pub(super) input: Vec<Element<(String, i64)>>,
+    pub(super) output: Vec<Element<(String, TimeWindow, i64)>>,
+    pub(super) late: Vec<Element<i64>>,
 }
 
 /// Plays a history to the reference.
-fn play(expected: Expected, history: &History) -> Played {
+pub(super) fn play(expected: Expected, history: &History) -> Played {
     let is_processing = matches!(expected.time, Time::Processing);
     let mut reference = Reference::new(expected.cut, expected.time, expected.purging);
     let (mut played, mut watermark_at) = (Played::default(), i64::MIN);

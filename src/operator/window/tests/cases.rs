@@ -9,7 +9,7 @@ use crate::operator::aggregate::Sum;
 use crate::operator::window::contents::{Accumulated, AggregatedLater, Contents, Listed, Pair};
 use crate::operator::window::evictor::Evictor;
 use crate::operator::window::trigger::TriggerFor;
-use crate::operator::window::{Evicting, PerKey, WindowAssigner, WindowOperator, WindowSettings};
+use crate::operator::window::{Evicting, LateTo, PerKey, WindowAssigner, WindowOperator, WindowSettings};
 use crate::operator::{CountersView, Operator, SideOutput, SubtaskContext};
 use crate::testing::harness::{Element, OperatorHarness, rec, rec_at};
 
@@ -49,7 +49,7 @@ impl<A: WindowAssigner<i64>, R: TriggerFor<A::Kind, i64>> Windows<A, R> {
             assigner: self.assigner.clone(),
             trigger: self.trigger.clone(),
             allowed_lateness: self.lateness,
-            late_to: Some(self.late.clone()),
+            late_to: Some(LateTo::one(&self.late)),
         }
     }
 

@@ -5,6 +5,7 @@ mod asked;
 mod asked_windows;
 mod cases;
 mod functions;
+mod joined;
 mod scenarios;
 mod undisclosed;
 
