@@ -307,6 +307,33 @@ fn large_windows_are_joined_exactly_under_kills() {
 }
 
 #[test]
+fn records_that_let_many_pairs_come_lose_none_under_kills() {
+    let topology = Topology::new("every tenth record");
+    let [left, right] = inputs(&topology);
+    left.connect(right)
+        .window("join", Global)
+        .trigger(trigger::Count::of(10))
+        .join(|left, right| (left.0, left.1, right.1))
+        .collect("pairs");
+    // In the end each key has a multiple of ten records, so the last firing of each has all its pairs.
+    let ten = |first: u64| {
+        (first..first + KEYS * 30).fold(Script::new(), |script, number| {
+            let script = script.record_at((number % KEYS, number), number as i64);
+            if number % 15 == 0 { script.pause(Duration::from_millis(5)) } else { script }
+        })
+    };
+    let (left, right) = (ten(0), ten(1_000));
+    let expected = matches(&events(&left), &events(&right), |_, _| true);
+    explore(topology, [&left, &right], |run| {
+        let (mut found, mut expected) = (run.output::<(u64, u64, u64)>("pairs"), expected.clone());
+        found.sort_unstable();
+        found.dedup();
+        expected.sort_unstable();
+        if found == expected { Ok(()) } else { Err(Mismatch::new(format!("{} pairs are there", found.len()))) }
+    });
+}
+
+#[test]
 fn co_groups_are_exact_under_kills() {
     let topology = Topology::new("groups");
     let [left, right] = inputs(&topology);

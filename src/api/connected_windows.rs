@@ -48,16 +48,16 @@ impl<K: Key, L: Data, R: Data> ConnectedStreams<K, L, R> {
     /// use millstream::testing::Script;
     ///
     /// let topology = Topology::new("clicks");
-    /// let shown = topology.source("shown", Script::new().record_at("tea", 100).record_at("cup", 200));
-    /// let clicked = topology.source("clicked", Script::new().record_at("tea", 900).record_at("cup", 1_100));
+    /// let shown = topology.source("shown", Script::new().record_at(7u32, 100).record_at(8u32, 200));
+    /// let clicked = topology.source("clicked", Script::new().record_at(7u32, 900).record_at(8u32, 1_100));
     /// let pairs = shown
-    ///     .key_by(|advert| advert.to_string())
-    ///     .connect(clicked.key_by(|advert| advert.to_string()))
+    ///     .key_by(|advert| *advert)
+    ///     .connect(clicked.key_by(|advert| *advert))
     ///     .window("clicked in the same second", Tumbling::of(1.seconds()))
     ///     .join(|shown, clicked| (*shown, *clicked))
     ///     .collect("pairs");
     /// topology.start(JobOptions::new().parallelism(1))?.wait()?;
-    /// assert_eq!(pairs.take(), [("tea", "tea")]);
+    /// assert_eq!(pairs.take(), [(7, 7)]);
     /// # Ok::<(), millstream::Error>(())
     /// ```
     pub fn window<A>(self, uid: &str, assigner: A) -> ConnectedWindows<K, L, R, A, A::Trigger>
@@ -188,7 +188,7 @@ where
     /// let unpaid = orders
     ///     .key_by(|order| *order)
     ///     .connect(payments.key_by(|order| *order))
-    ///     .window("unpaid", Tumbling::of(1.minutes()))
+    ///     .window("orders per minute", Tumbling::of(1.minutes()))
     ///     .co_group(|order, _, _orders, payments| payments.is_empty().then_some(*order))
     ///     .collect("unpaid");
     /// topology.start(JobOptions::new().parallelism(1))?.wait()?;

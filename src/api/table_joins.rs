@@ -36,16 +36,16 @@ impl<K: Key, L: Data> KeyedStream<K, L> {
     /// use millstream::testing::Script;
     ///
     /// let topology = Topology::new("conversion");
-    /// let rates = Script::new().record_at(("yen", 160), 0).record_at(("yen", 150), 1_000);
-    /// let rates = topology.source("rates", rates).key_by(|(currency, _)| currency.to_string());
-    /// let orders = topology.source("orders", Script::new().record_at(("yen", 3), 999).record_at(("yen", 3), 1_000));
-    /// let euros = orders
-    ///     .key_by(|(currency, _)| currency.to_string())
+    /// let rates = Script::new().record_at(('¥', 160), 0).record_at(('¥', 150), 1_000); // (currency, rate)
+    /// let rates = topology.source("rates", rates).key_by(|(currency, _)| *currency);
+    /// let orders = topology.source("orders", Script::new().record_at(('¥', 3), 999).record_at(('¥', 3), 1_000));
+    /// let amounts = orders
+    ///     .key_by(|(currency, _)| *currency)
     ///     .temporal_join("in yen", rates, |(_, rate)| Change::Upsert(rate))
     ///     .apply(|(_, euros), rate| euros * rate)
     ///     .collect("amounts");
     /// topology.start(JobOptions::new().parallelism(1))?.wait()?;
-    /// assert_eq!(euros.take(), [480, 450]);
+    /// assert_eq!(amounts.take(), [480, 450]);
     /// # Ok::<(), millstream::Error>(())
     /// ```
     pub fn temporal_join<T, V, C>(self, uid: &str, table: KeyedStream<K, T>, change_of: C) -> TemporalJoined<K, L, T, C>

@@ -52,7 +52,7 @@ impl Bounds {
 /// Per key, each record until the watermark says that all it could be joined with has come.
 ///
 /// # Source
-/// `docs/semantics.md`, laws J-1 to J-5; the rules are those of Flink's interval join.
+/// `docs/semantics.md`, laws JN-3 and JN-4; the rules are those of Flink's interval join.
 pub struct IntervalJoin<L, R, F> {
     uid: String,
     bounds: Bounds,

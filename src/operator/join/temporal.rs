@@ -16,7 +16,7 @@ use crate::operator::{CoProcess, Counter, Emit, KeyContext, MapState, SideEmitte
 /// Per key, records until the watermark reaches them, and versions: the one in force at the watermark, and newer ones.
 ///
 /// # Source
-/// `docs/semantics.md`, laws J-9 to J-14; the meaning is that of Flink's temporal table join in event time.
+/// `docs/semantics.md`, laws JN-9 to JN-12; the meaning is that of Flink's temporal table join in event time.
 pub struct TemporalJoin<L, T, V, C, F> {
     uid: String,
     change_of: C,
