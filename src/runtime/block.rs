@@ -186,7 +186,7 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
             chain,
             router,
             sides,
-            time: SentTime::NOTHING,
+            time: SentTime::nothing(opening.subtask, deploy.surroundings.witness.clone()),
             emission: Emission::Complete,
             waits_for_processing_time: context.waits_for_processing_time,
             may_be_full: context.may_be_full,
@@ -393,7 +393,7 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
     }
 
     fn event_time(&mut self) -> TaskTime {
-        let SentTime { watermark, is_idle } = self.time;
+        let SentTime { watermark, is_idle, .. } = self.time;
         let mut time = TaskTime { watermark, is_idle, ..TaskTime::SILENT };
         // To ask cannot fail.
         let _ = self.chain.on_control(&mut Control::EventTime(&mut time));

@@ -16,7 +16,7 @@ use crate::operator::{OperatorState, SubtaskContext};
 /// The watermark is part of the snapshot, though channels begin anew without one: a window that is over stays over, and
 /// a record that was late is late again.
 pub(crate) struct Present {
-    uid: String,
+    uid: Arc<str>,
     watermark: Timestamp,
     clock: Arc<dyn Clock>,
     /// What the clock showed, if it was read for the record or event at hand, or one that came with it.
@@ -28,7 +28,7 @@ pub(crate) struct Present {
 impl Present {
     pub(crate) fn open(uid: &str, context: &SubtaskContext) -> Result<Self> {
         let watermark = context.restored_state::<Timestamp>(uid)?.unwrap_or(Timestamp::MIN);
-        let (uid, clock) = (uid.to_owned(), Arc::clone(&context.clock));
+        let (uid, clock) = (uid.into(), Arc::clone(&context.clock));
         Ok(Self { uid, watermark, clock, read: Cell::new(None), coming: 0 })
     }
 
@@ -39,6 +39,11 @@ impl Present {
     /// The uid of the operator.
     pub(crate) fn uid(&self) -> &str {
         &self.uid
+    }
+
+    /// The same, for those who keep it.
+    pub(crate) fn shared_uid(&self) -> Arc<str> {
+        Arc::clone(&self.uid)
     }
 
     /// The watermark; [`Timestamp::MIN`] as long as there is none.

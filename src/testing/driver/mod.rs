@@ -275,14 +275,15 @@ impl TopologyDriver {
         new
     }
 
-    /// The last watermark that reached the sink `uid`, which takes records of type `T`.
+    /// The last watermark that came through all subtasks of the block which holds `uid` (an operator, a source or a
+    /// sink), since the driver was made or restored.
     ///
     /// # Panics
-    /// As [`TopologyDriver::output`].
-    #[must_use]
-    pub fn watermark_at<T: Data>(&self, uid: &str) -> Option<Timestamp> {
-        let memory = self.captures.read::<T>(uid);
-        memory.watermarks().last().map(|(_, at)| *at)
+    /// If the topology has no such uid.
+    pub fn watermark_at(&mut self, uid: &str) -> Option<Timestamp> {
+        let block = block_of(uid, &self.plan);
+        let of_block = self.hosts.iter_mut().filter(|host| host.id.block == block);
+        of_block.map(Host::watermark).min().filter(|watermark| watermark.is_some())
     }
 
     /// The rows of the keyed state `uid`, in the order of their keys.

@@ -55,8 +55,8 @@ impl<K> ActiveKey<K> {
 pub(super) struct Run {
     pub(super) window: TimeWindow,
     panes: Vec<(TimeWindow, u32)>,
-    /// The window behind it, and by how much bits move on their way there.
-    next: (TimeWindow, u32),
+    /// The window behind it, if there is one before the end of time, and by how much bits move on their way there.
+    next: Option<(TimeWindow, u32)>,
 }
 
 impl Run {
@@ -103,7 +103,7 @@ impl<K: Key> ActivePanes<K> {
 
     /// Moves a key on to the window behind the one that has fired.
     pub(super) fn move_on(&mut self, run: &Run, key: &ActiveKey<K>) -> Result<()> {
-        let (window, shift) = run.next;
+        let Some((window, shift)) = run.next else { return Ok(()) };
         let bits = key.bits.checked_shr(shift).unwrap_or(0);
         if bits != 0 {
             *self.rows.get_or_insert_with(window, key.hash, &key.key, || 0)? |= bits;
@@ -123,11 +123,13 @@ impl<K: Key> ActivePanes<K> {
             return run;
         }
         let first = self.first_group_of(window, panes);
-        let next = panes.next_window(window);
-        let shift = u32::try_from(self.first_group_of(next, panes) - first).unwrap_or(u32::MAX);
+        let next = panes.next_window(window).map(|next| {
+            let shift = u32::try_from(self.first_group_of(next, panes) - first).unwrap_or(u32::MAX);
+            (next, shift)
+        });
         let run = panes.panes_of(window).collect::<Vec<_>>();
         let with_bit = |pane| (pane, (self.group_of(pane, panes) - first) as u32);
-        Run { window, panes: run.into_iter().map(with_bit).collect(), next: (next, shift) }
+        Run { window, panes: run.into_iter().map(with_bit).collect(), next }
     }
 
     /// Keeps a run, for it will be asked for again if its window has more keys.

@@ -18,6 +18,7 @@ use asked::Asked;
 use late::Late;
 use merged::Merged;
 use millstream_actors::time::Timestamp;
+use millstream_actors::time_view::NextFiring;
 use rule::{Fires, Rule};
 use shared::Shared;
 
@@ -66,6 +67,9 @@ trait Keeper<Z: Keying, T>: Send + 'static {
 
     /// As [`Contents::hand_out`].
     fn hand_out<E: Emit<Self::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool>;
+
+    /// The window that fires next, and what it waits for; of windows that grow, the earliest that one may be.
+    fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>>;
 
     /// Shows its tables.
     fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError>;

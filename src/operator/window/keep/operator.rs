@@ -1,6 +1,7 @@
 //! The operator of windows: hands records, watermarks and processing time to the way of keeping that its windows need.
 
 use millstream_actors::time::{TimeSignal, Timespan, Timestamp};
+use millstream_actors::time_view::NextWindow;
 
 use super::{Aligned, Asked, Fires, Keeper, Late, LateTo, Merged, Parts, Rule, Shared};
 use crate::error::{Error, Result};
@@ -249,6 +250,13 @@ where
             Control::Due(due) => {
                 let own = each_kept!(&mut self.kept, keeper => keeper.next_due(TimeDomain::Processing))?;
                 **due = own.into_iter().chain(**due).min();
+                Ok(())
+            }
+            Control::EventTime(time) => {
+                if let Some((window, waits_for)) = each_kept!(&mut self.kept, keeper => keeper.next_window())? {
+                    let next = NextWindow::new(self.time.shared_uid(), window.end(), waits_for);
+                    time.next_window = Some(if A::Kind::MERGES { next.growing() } else { next });
+                }
                 Ok(())
             }
             _ => Ok(()),

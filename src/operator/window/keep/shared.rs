@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use millstream_actors::time::Timestamp;
+use millstream_actors::time_view::NextFiring;
 
 use super::active::{ActivePanes, Place, Run};
 use super::{Keeper, Late, Parts, Rule, end_at_once, forget_windows};
@@ -228,6 +229,10 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
 
     fn hand_out<E: Emit<C::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool> {
         self.contents.hand_out(budget, out)
+    }
+
+    fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>> {
+        Ok(self.active.first()?.map(|window| (window, self.rule.waits_for(window))))
     }
 
     fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {

@@ -6,10 +6,10 @@ use millstream_actors::time::{Timespan, TimespanUnits};
 
 use crate::model::{Data, Keyed, Record};
 use crate::operator::aggregate::Sum;
-use crate::operator::window::contents::{Accumulated, AggregatedLater, Contents, Listed, Pair};
+use crate::operator::window::contents::{Accumulated, AggregatedLater, Call, Contents, Listed, Pair};
 use crate::operator::window::evictor::Evictor;
 use crate::operator::window::trigger::TriggerFor;
-use crate::operator::window::{Evicting, LateTo, PerKey, WindowAssigner, WindowOperator, WindowSettings};
+use crate::operator::window::{Evicting, LateTo, PerKey, TimeWindow, WindowAssigner, WindowOperator, WindowSettings};
 use crate::operator::{CountersView, Operator, SideOutput, SubtaskContext};
 use crate::testing::harness::{Element, OperatorHarness, rec, rec_at};
 
@@ -21,6 +21,11 @@ pub(super) fn e(key: &str, value: i64, millis: i64) -> Element<(String, i64)> {
 /// The number 1 of a key, without timestamp.
 pub(super) fn one(key: &str) -> Element<(String, i64)> {
     rec((key.to_owned(), 1))
+}
+
+/// The sum of a key in the window from `start` to `end`.
+pub(super) fn spanned(key: &str, sum: i64, start: i64, end: i64) -> Element<(String, i64, i64)> {
+    rec_at((key.to_owned(), sum, start), if end == i64::MAX { end } else { end - 1 })
 }
 
 /// A case that has not run yet.
@@ -73,6 +78,12 @@ impl<A: WindowAssigner<i64>, R: TriggerFor<A::Kind, i64>> Windows<A, R> {
     /// A case over windows that sum.
     pub(super) fn summing(&self) -> Case<impl Operator<In = Keyed<String, i64>, Out = (String, i64)> + use<A, R>> {
         self.keeping(|| Accumulated::new(Sum::of(|value: &i64| *value), Pair::new()))
+    }
+
+    /// A case over windows that give sums with their starts.
+    pub(super) fn spans(&self) -> Case<impl Operator<In = Keyed<String, i64>, Out = (String, i64, i64)> + use<A, R>> {
+        let span = |key: &String, window: TimeWindow, sum: i64| [(key.clone(), sum, window.start().as_millis())];
+        self.keeping(move || Accumulated::new(Sum::of(|value: &i64| *value), Call::new(span)))
     }
 
     /// A case over windows that sum, and turn away `N` records.

@@ -5,12 +5,12 @@ use std::fmt::Debug;
 use millstream_actors::time::{Timespan, TimespanUnits};
 use proptest::prelude::*;
 
-use super::against_reference::{Expected, History, Played, histories, play};
+use super::against_reference::{History, Played, Several, Variant, histories, play};
 use super::undisclosed::Undisclosed;
 use crate::model::{Data, Keyed};
 use crate::operator::window::contents::{Contents, Evicts, Listed, Pairs, Sides};
 use crate::operator::window::evictor::Count as LastRecords;
-use crate::operator::window::reference::{Cut, Time};
+use crate::operator::window::reference::{Cut, Fire, Rules, Time};
 use crate::operator::window::trigger::{Count, EndOfStream, EventTime, ProcessingTime, Purging, TriggerFor};
 use crate::operator::window::{
     Evicting, Global, KeepAll, LateTo, PerKey, Session, Sliding, TimeWindow, Tumbling, WindowAssigner, WindowOperator,
@@ -104,88 +104,105 @@ fn each_record<T, U>(elements: Vec<Element<T>>, change: impl Fn(T, i64) -> Vec<E
     elements.into_iter().flat_map(element).collect()
 }
 
-/// Compares windows over two streams with the reference.
-fn judge<A, R>(windows: &Windows<A, R>, expected: Expected, history: &History)
+/// Compares windows over two streams with the reference: as pairs, or as groups.
+fn judge<A, R>(windows: &Windows<A, R>, rules: Rules, history: &History)
 where
     A: WindowAssigner<Side>,
     R: TriggerFor<A::Kind, Side>,
 {
-    let Played { input, output, late } = play(expected, history);
+    let Played { input, output, late } = play(rules, history);
     let input = each_record(input, |(key, value), time| vec![rec_at((key, side_of(value)), time)]);
     let late_of = |of_left| {
         let is_asked = move |value| is_left(value) == of_left;
         each_record(late.clone(), move |value, time| if is_asked(value) { vec![rec_at(value, time)] } else { vec![] })
     };
     let (late_left, late_right) = (late_of(true), late_of(false));
-    if history.seed.is_multiple_of(2) {
+    if history.variant.lists {
+        let groups = each_record(output, |(key, window, sum), time| {
+            let (left, right) = parted(sum);
+            vec![rec_at((key, window, left.iter().sum(), right.iter().sum()), time)]
+        });
+        let case = windows.groups().seed(history.seed).input(input);
+        case.expect_side(&windows.late.0, late_left).expect_side(&windows.late.1, late_right).expect(groups);
+    } else {
         let pairs = each_record(output, |(_, _, sum), time| {
             let (left, right) = parted(sum);
             left.iter().flat_map(|left| right.iter().map(move |right| rec_at((*left, *right), time))).collect()
         });
         let case = windows.pairs(KeepAll).seed(history.seed).input(input);
         case.expect_side(&windows.late.0, late_left).expect_side(&windows.late.1, late_right).expect(pairs);
-        return;
     }
-    let groups = each_record(output, |(key, window, sum), time| {
-        let (left, right) = parted(sum);
-        vec![rec_at((key, window, left.iter().sum(), right.iter().sum()), time)]
-    });
-    let case = windows.groups().seed(history.seed).input(input);
-    case.expect_side(&windows.late.0, late_left).expect_side(&windows.late.1, late_right).expect(groups);
 }
 
-/// Judges windows that accumulate, and windows that purge; by a rule, or by a trigger that is asked.
-fn both<A, R>(assigner: A, trigger: R, cut: Cut, time: Time, history: &History)
+/// Judges windows of one kind in the history's variant.
+fn check<A, R>(assigner: A, trigger: R, cut: Cut, fire: Fire, history: &History)
 where
     A: WindowAssigner<Side>,
     R: TriggerFor<A::Kind, Side>,
     Purging<R>: TriggerFor<A::Kind, Side>,
     Undisclosed<R>: TriggerFor<A::Kind, Side>,
 {
-    let lateness = match time {
-        Time::Event { lateness } => lateness.millis(),
-        Time::Processing => 0.millis(),
-    };
-    let (accumulates, purges) = (Expected { cut, time, purging: false }, Expected { cut, time, purging: true });
-    judge(&Windows::new(assigner.clone(), Purging::of(trigger.clone())).lateness(lateness), purges, history);
-    if history.is_asked {
-        judge(&Windows::new(assigner, Undisclosed(trigger)).lateness(lateness), accumulates, history);
-    } else {
-        judge(&Windows::new(assigner, trigger).lateness(lateness), accumulates, history);
+    let Variant { purging, is_asked, lateness, .. } = history.variant;
+    let rules = Rules { cut, time: history.variant.time(), fire, purging };
+    let lateness = lateness.unwrap_or_default().millis();
+    match (purging, is_asked) {
+        (true, _) => judge(&Windows::new(assigner, Purging::of(trigger)).lateness(lateness), rules, history),
+        (false, true) => judge(&Windows::new(assigner, Undisclosed(trigger)).lateness(lateness), rules, history),
+        (false, false) => judge(&Windows::new(assigner, trigger).lateness(lateness), rules, history),
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 16))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 8))]
 
     #[test]
-    fn joins_in_tumbling_windows_are_those_of_the_reference(
-        history in histories(), size in 1i64..25, lateness in 0i64..20,
-    ) {
-        let cut = Cut::Tumbling { size, offset: 0 };
-        both(Tumbling::of(size.millis()), EventTime, cut, Time::Event { lateness }, &history);
-        both(Tumbling::of(size.millis()).processing_time(), ProcessingTime, cut, Time::Processing, &history);
+    fn joins_in_tumbling_windows_are_those_of_the_reference(history in histories(), size in 1i64..25) {
+        let (cut, assigner) = (Cut::Tumbling { size, offset: 0 }, Tumbling::of(size.millis()));
+        match history.variant.time() {
+            Time::Event { .. } => check(assigner, EventTime, cut, Fire::AtTheEnd, &history),
+            Time::Processing => check(assigner.processing_time(), ProcessingTime, cut, Fire::AtTheEnd, &history),
+        }
     }
 
     #[test]
     fn joins_in_sliding_windows_are_those_of_the_reference(
-        history in histories(), size in 1i64..25, slide in 1i64..25, lateness in 0i64..20,
+        history in histories(), size in 1i64..25, slide in 1i64..25,
     ) {
         let (cut, assigner) = (Cut::Sliding { size, slide, offset: 0 }, Sliding::of(size.millis(), slide.millis()));
-        both(assigner.clone(), EventTime, cut, Time::Event { lateness }, &history);
-        both(assigner.processing_time(), ProcessingTime, cut, Time::Processing, &history);
+        match history.variant.time() {
+            Time::Event { .. } => check(assigner, EventTime, cut, Fire::AtTheEnd, &history),
+            Time::Processing => check(assigner.processing_time(), ProcessingTime, cut, Fire::AtTheEnd, &history),
+        }
     }
 
     #[test]
-    fn joins_in_sessions_are_those_of_the_reference(history in histories(), gap in 1i64..15, lateness in 0i64..20) {
+    fn joins_in_sessions_are_those_of_the_reference(history in histories(), gap in 1i64..15) {
         let (cut, assigner) = (Cut::Session { gap }, Session::with_gap(gap.millis()));
-        both(assigner.clone(), EventTime, cut, Time::Event { lateness }, &history);
-        both(assigner.processing_time(), ProcessingTime, cut, Time::Processing, &history);
+        match history.variant.time() {
+            Time::Event { .. } => check(assigner, EventTime, cut, Fire::AtTheEnd, &history),
+            Time::Processing => check(assigner.processing_time(), ProcessingTime, cut, Fire::AtTheEnd, &history),
+        }
     }
 
     #[test]
-    fn joins_in_the_global_window_are_those_of_the_reference(history in histories()) {
-        both(Global, EndOfStream, Cut::Global, Time::Event { lateness: 0 }, &history);
+    fn joins_in_windows_of_an_assigner_of_a_user_are_those_of_the_reference(
+        mut history in histories(), length in 1i64..25, more in 1i64..25,
+    ) {
+        history.variant.lateness.get_or_insert(3);
+        let lengths = [length, length + more];
+        check(Several(lengths), EventTime, Cut::Several { lengths }, Fire::AtTheEnd, &history);
+    }
+
+    #[test]
+    fn joins_in_the_global_window_are_those_of_the_reference(
+        mut history in histories(), every in 1u64..6, ends in any::<bool>(),
+    ) {
+        history.variant.lateness = Some(0);
+        if ends {
+            check(Global, EndOfStream, Cut::Global, Fire::AtTheEnd, &history);
+        } else {
+            check(Global, Count::of(every), Cut::Global, Fire::WithEvery(every), &history);
+        }
     }
 }
 
