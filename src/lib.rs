@@ -57,8 +57,8 @@ mod doctests;
 mod runtime;
 
 pub use api::{
-    ConnectedStreams, ConnectedWindows, IntervalJoined, KeyedStream, LookedUp, Stream, TemporalJoined, Topology,
-    WindowedStream,
+    Broadcast, ConnectedStreams, ConnectedWindows, IntervalJoined, KeyedBroadcast, KeyedStream, LookedUp, Stream,
+    TemporalJoined, Topology, WindowedStream,
 };
 pub use error::{Error, Result};
 pub use millstream_actors as actors;

@@ -1,5 +1,6 @@
 //! The typed builder that users write against.
 
+mod broadcast;
 mod connected_streams;
 mod connected_windows;
 mod event_time;
@@ -12,6 +13,7 @@ mod topology;
 mod window_results;
 mod windowed_stream;
 
+pub use broadcast::{Broadcast, KeyedBroadcast};
 pub use connected_streams::{ConnectedStreams, IntervalJoined};
 pub use connected_windows::ConnectedWindows;
 pub use keyed_stream::KeyedStream;

@@ -205,6 +205,7 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
 fn failure(block: &str, error: &Error) -> Failure {
     let (operator, message) = match error.kind() {
         ErrorKind::User { operator, source } => (operator.as_str(), source.to_string()),
+        ErrorKind::Declaration { operator, mistake } => (operator.as_str(), mistake.clone()),
         _ => (block, error.to_string()),
     };
     let kind = match error.kind() {
@@ -216,6 +217,7 @@ fn failure(block: &str, error: &Error) -> Failure {
             | StateError::Format { .. },
         ) => FailureKind::Untrusted,
         ErrorKind::Undecodable { .. } => FailureKind::Input,
+        ErrorKind::Declaration { .. } => FailureKind::Mistake,
         _ => FailureKind::Error,
     };
     Failure::of_job(operator, kind, message)

@@ -2,21 +2,17 @@
 
 use millstream_actors::time::{TimeSignal, Timestamp};
 
+use super::names::TIMERS;
 use crate::error::Result;
 use crate::model::{Key, KeyHash};
-use crate::operator::{Emission, OperatorState, SubtaskContext};
+use crate::operator::{Emission, Share, SubtaskContext};
 use crate::state::{KeyedTable, StateError, Timers, VisitTables};
 
 /// The event and processing timers of one operator, and what it hears of time.
 ///
-/// # Recovery
-/// The watermark is part of the snapshot, though channels begin anew without one: a record that was late is late again.
-///
 /// # Source
 /// `docs/semantics.md`, section 4; the rules are those of Flink's timer service.
 pub(crate) struct Clockwork<K: Key> {
-    /// The name of the watermark in snapshots.
-    name: String,
     event: Timers<K, ()>,
     processing: Timers<K, ()>,
     watermark: Timestamp,
@@ -62,14 +58,14 @@ pub(crate) enum Next<K> {
 impl<K: Key> Clockwork<K> {
     pub(crate) fn open(uid: &str, context: &mut SubtaskContext) -> Result<Self> {
         context.waits_for_processing_time = true;
-        let mut timers = |kind: &str| -> Result<Timers<K, ()>> {
-            let name = format!("{uid}/{kind} timers");
+        // A record that was late before a failure is late behind it, though channels begin anew without a watermark.
+        let Share { watermark, .. } = context.share(uid);
+        let mut timers = |name: &str| -> Result<Timers<K, ()>> {
+            let name = format!("{uid}/{name}");
             Ok(Timers::open(context.store(&name)?, &name)?)
         };
-        let (event, processing) = (timers("event")?, timers("processing")?);
-        let name = format!("{uid}/watermark");
-        let watermark = context.restored_state(&name)?.unwrap_or(Timestamp::MIN);
-        Ok(Self { name, event, processing, watermark, firing: None })
+        let (event, processing) = (timers(TIMERS[0])?, timers(TIMERS[1])?);
+        Ok(Self { event, processing, watermark, firing: None })
     }
 
     pub(crate) fn watermark(&self) -> Timestamp {
@@ -118,10 +114,6 @@ impl<K: Key> Clockwork<K> {
             Firing::Event(watermark) => Next::HandOn(TimeSignal::Watermark(watermark)),
             Firing::Processing(_) => Next::Rest,
         })
-    }
-
-    pub(crate) fn snapshot(&self, state: &mut OperatorState) -> Result<()> {
-        state.put(&self.name, &self.watermark)
     }
 
     /// Whether timers are still to fire.

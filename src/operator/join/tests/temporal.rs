@@ -141,6 +141,15 @@ fn late_change_counts_for_records_to_come_unless_a_newer_one_does() {
 }
 
 #[test]
+fn deletion_that_the_watermark_has_passed_is_forgotten() {
+    let late = Late::new();
+    join(&late)
+        .input([right('a', 1, 5), right('a', 5, 8), watermark(9), right('a', 2, 7), left('a', 100, 11), end()])
+        .expect_side(&late.changes, [rec_at(2, 7)])
+        .expect([watermark(9), rec_at((100, Some(2)), 11), end()]);
+}
+
+#[test]
 fn record_and_change_need_event_time() {
     for value in [Either::Left(1), Either::Right(1)] {
         join(&Late::new())
