@@ -9,6 +9,9 @@ struct Changelog;
 #[doc = include_str!("../docs/architecture.md")]
 struct Architecture;
 
+#[doc = include_str!("../docs/joins.md")]
+struct Joins;
+
 #[doc = include_str!("../docs/semantics.md")]
 struct Semantics;
 

@@ -57,7 +57,8 @@ mod doctests;
 mod runtime;
 
 pub use api::{
-    Broadcast, ConnectedStreams, IntervalJoined, KeyedBroadcast, KeyedStream, Stream, Topology, WindowedStream,
+    Broadcast, ConnectedStreams, ConnectedWindows, IntervalJoined, KeyedBroadcast, KeyedStream, LookedUp, Stream,
+    TemporalJoined, Topology, WindowedStream,
 };
 pub use error::{Error, Result};
 pub use millstream_actors as actors;
@@ -80,7 +81,7 @@ pub mod prelude {
     };
     pub use crate::operator::event_time::Watermarks;
     pub use crate::operator::window::{Global, Session, Sliding, Tumbling, evictor, trigger};
-    pub use crate::operator::{AsyncMap, Chain, SideOutput};
+    pub use crate::operator::{AsyncMap, Bounds, Chain, Change, SideOutput};
     pub use crate::plan::{Plan, PlanError};
     pub use crate::runtime::{JobHandle, JobOptions, JobWatch, Ledger};
 }

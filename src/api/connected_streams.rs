@@ -125,15 +125,15 @@ pub struct IntervalJoined<K, L, R> {
 impl<K, L, R> IntervalJoined<K, L, R>
 where
     K: Key,
-    L: Data + Clone + Serialize + DeserializeOwned,
-    R: Data + Clone + Serialize + DeserializeOwned,
+    L: Data + Serialize + DeserializeOwned,
+    R: Data + Serialize + DeserializeOwned,
 {
-    /// Puts left records that come behind the watermark into `side`. They are counted as late in any case.
+    /// Puts left records that come at or behind the watermark into `side`. They are counted as late in any case.
     pub fn late_left_to(self, side: &SideOutput<L>) -> Self {
         Self { late_left: Some(side.clone()), ..self }
     }
 
-    /// Puts right records that come behind the watermark into `side`. They are counted as late in any case.
+    /// Puts right records that come at or behind the watermark into `side`. They are counted as late in any case.
     pub fn late_right_to(self, side: &SideOutput<R>) -> Self {
         Self { late_right: Some(side.clone()), ..self }
     }

@@ -200,6 +200,9 @@ pub struct SubtaskContext {
     pub(crate) alignment_groups: AlignmentGroups,
     /// Whether an operator may be full, and wants to be asked by [`Control::Room`](super::Control::Room).
     pub(crate) may_be_full: bool,
+    /// Whether an operator may leave results of records for later, and wants to be asked by
+    /// [`Control::Unfinished`](super::Control::Unfinished) behind records, too.
+    pub(crate) leaves_results: bool,
     /// What a test has put in the place of the outside world.
     pub(crate) surroundings: Surroundings,
     /// What is broken on purpose.
@@ -232,6 +235,7 @@ impl SubtaskContext {
             wants_arrivals: false,
             alignment_groups: AlignmentGroups::default(),
             may_be_full: false,
+            leaves_results: false,
             surroundings: Surroundings::default(),
             sabotage: None,
             store: None,

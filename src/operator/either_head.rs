@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::vec;
 
 use millstream_actors::time::{TimeSignal, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::chain::{BATCH_OF_LOOK_AHEAD, end_time};
 use super::{Chain, Control, Emit, Event, HeadStatus, Step};
@@ -11,7 +12,7 @@ use crate::error::Result;
 use crate::model::{Data, Key, Keyed, Record, RecordBatch};
 
 /// A record of the one input or of the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Either<L, R> {
     /// From the first input.
     Left(L),

@@ -33,7 +33,7 @@ pub use filter::{Filter, TryFilter};
 pub use flat_map::{FlatMap, TryFlatMap};
 pub use fold::{Fold, Reduce};
 pub use inspect::{Inspect, TryInspect};
-pub use join::{Bounds, IntervalJoin};
+pub use join::{Bounds, Change, IntervalJoin, LookupJoin, TemporalJoin};
 pub use key_by::KeyBy;
 pub use map::{Map, TryMap};
 pub use map_with_state::MapWithState;

@@ -190,6 +190,7 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
             emission: Emission::Complete,
             waits_for_processing_time: context.waits_for_processing_time,
             may_be_full: context.may_be_full,
+            leaves_results: context.leaves_results,
             wants_arrivals: context.wants_arrivals,
             clock: context.clock,
             counters: context.counters,
@@ -236,6 +237,7 @@ struct BlockTask<C, R> {
     emission: Emission,
     waits_for_processing_time: bool,
     may_be_full: bool,
+    leaves_results: bool,
     wants_arrivals: bool,
     clock: Arc<dyn Clock>,
     counters: Counters,
@@ -348,6 +350,10 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
         let step = self.with_end(outputs, |chain, end| chain.run(limit, end))?;
         for side in &mut self.sides {
             side.drain(outputs).map_err(|error| failure(&self.name, &error))?;
+        }
+        // What is left of the batch comes behind that.
+        if self.leaves_results && self.ask_whether_unfinished()? == Emission::Unfinished {
+            return Ok(Progress { records: step.records, then: Then::Unfinished });
         }
         let then = match step.head {
             HeadStatus::BatchDone => Then::BatchDone,

@@ -194,6 +194,14 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
         forget_windows(&mut self.contents, |window| rule.over_at(window) <= until, budget)
     }
 
+    fn owes(&self) -> bool {
+        self.contents.owes()
+    }
+
+    fn hand_out<E: Emit<C::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool> {
+        self.contents.hand_out(budget, out)
+    }
+
     fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>> {
         let next = self.rows.next(self.fired)?;
         Ok(next.map(|window| (window, self.rule.waits_for(window))))

@@ -248,6 +248,14 @@ where
         forget_windows(&mut self.contents, |window| rule.over_at(window) <= until, budget)
     }
 
+    fn owes(&self) -> bool {
+        self.contents.owes()
+    }
+
+    fn hand_out<E: Emit<C::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool> {
+        self.contents.hand_out(budget, out)
+    }
+
     fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>> {
         Ok(self.rows.first()?.map(|window| (window, self.asking.waits_for())))
     }

@@ -261,6 +261,14 @@ where
         Ok(true)
     }
 
+    fn owes(&self) -> bool {
+        self.contents.owes()
+    }
+
+    fn hand_out<E: Emit<C::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool> {
+        self.contents.hand_out(budget, out)
+    }
+
     fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>> {
         // A window that has grown has left its timer where it was, so the next timer is no later than what it is for.
         let Some(at) = self.wakes.next() else { return Ok(None) };

@@ -36,15 +36,20 @@ impl Rule {
     /// The rule of windows that lie in `domain`, and fire by `rule`. What lies in processing time is never late.
     pub(crate) fn new(domain: TimeDomain, rule: FiringRule, allowed_lateness: Timespan) -> Self {
         let lateness = if domain == TimeDomain::Event { allowed_lateness } else { Timespan::ZERO };
-        let fires = match rule {
-            FiringRule::AtWindowEnd { domain: of, result } if of == domain => {
+        Self { domain, lateness, fires: Self::fires_by(domain, rule) }
+    }
+
+    /// When windows fire that lie in `domain`, by `rule`.
+    pub(crate) const fn fires_by(domain: TimeDomain, rule: FiringRule) -> Fires {
+        let is_event = matches!(domain, TimeDomain::Event);
+        match rule {
+            FiringRule::AtWindowEnd { domain: of, result } if matches!(of, TimeDomain::Event) == is_event => {
                 Fires::AtWindowEnd { purges: result.purges() }
             }
-            FiringRule::AtEndOfStream { .. } if domain == TimeDomain::Event => Fires::AtEndOfStream,
+            FiringRule::AtEndOfStream { .. } if is_event => Fires::AtEndOfStream,
             FiringRule::Never => Fires::Never,
             _ => Fires::WhenAsked,
-        };
-        Self { domain, lateness, fires }
+        }
     }
 
     #[inline]

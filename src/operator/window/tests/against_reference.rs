@@ -19,28 +19,28 @@ const KEYS: [&str; 3] = ["a", "b", "c"];
 /// Records around the present, in no order, and a time that advances now and then; in the end it is over. Each record has
 /// a value of its own, so that a sum tells which ones it is of.
 #[derive(Debug, Clone)]
-struct History {
+pub(super) struct History {
     steps: Vec<Step>,
     /// What the modes leave to chance.
-    seed: u64,
-    variant: Variant,
+    pub(super) seed: u64,
+    pub(super) variant: Variant,
 }
 
 /// What is the same for windows of all kinds.
 #[derive(Debug, Clone, Copy)]
-struct Variant {
+pub(super) struct Variant {
     /// Whether windows forget what they hold when they fire.
-    purging: bool,
+    pub(super) purging: bool,
     /// Whether the trigger must be asked.
-    is_asked: bool,
+    pub(super) is_asked: bool,
     /// Whether they keep the records one by one.
-    lists: bool,
+    pub(super) lists: bool,
     /// The lateness of windows in event time; none in processing time.
-    lateness: Option<i64>,
+    pub(super) lateness: Option<i64>,
 }
 
 impl Variant {
-    fn time(self) -> Time {
+    pub(super) fn time(self) -> Time {
         self.lateness.map_or(Time::Processing, |lateness| Time::Event { lateness })
     }
 }
@@ -55,7 +55,7 @@ fn variants() -> impl Strategy<Value = Variant> {
     })
 }
 
-fn histories() -> impl Strategy<Value = History> {
+pub(super) fn histories() -> impl Strategy<Value = History> {
     let element = (0..3u8, -30i64..20).prop_map(|(key, time)| Step::Element { key, value: 0, time });
     let advance = (0i64..15).prop_map(Step::Advance);
     let steps = prop_oneof![3 => element, 1 => advance];
@@ -81,14 +81,14 @@ fn histories() -> impl Strategy<Value = History> {
 
 /// What windows are given and must give.
 #[derive(Default)]
-struct Played {
-    input: Vec<Element<(String, i64)>>,
-    output: Vec<Element<(String, TimeWindow, i64)>>,
-    late: Vec<Element<i64>>,
+pub(super) struct Played {
+    pub(super) input: Vec<Element<(String, i64)>>,
+    pub(super) output: Vec<Element<(String, TimeWindow, i64)>>,
+    pub(super) late: Vec<Element<i64>>,
 }
 
 /// Plays a history to the reference.
-fn play(rules: Rules, history: &History) -> Played {
+pub(super) fn play(rules: Rules, history: &History) -> Played {
     let is_processing = matches!(rules.time, Time::Processing);
     let mut reference = Reference::new(rules);
     let (mut played, mut watermark_at) = (Played::default(), i64::MIN);
@@ -172,7 +172,7 @@ fn gap_of(value: i64) -> i64 {
 
 /// An assigner of a user: for each length one window, which begins at a multiple of it.
 #[derive(Clone)]
-struct Several([i64; 2]);
+pub(super) struct Several(pub(super) [i64; 2]);
 
 impl<T> WindowAssigner<T> for Several {
     type Time = InEventTime;

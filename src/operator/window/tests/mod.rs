@@ -7,6 +7,7 @@ mod cases;
 mod ends_of_time;
 mod evicted_windows;
 mod functions;
+mod joined;
 mod late_windows;
 mod scenarios;
 mod sessions;
