@@ -56,7 +56,9 @@ mod api;
 mod doctests;
 mod runtime;
 
-pub use api::{ConnectedStreams, IntervalJoined, KeyedStream, Stream, Topology, WindowedStream};
+pub use api::{
+    Broadcast, ConnectedStreams, IntervalJoined, KeyedBroadcast, KeyedStream, Stream, Topology, WindowedStream,
+};
 pub use error::{Error, Result};
 pub use millstream_actors as actors;
 pub use ops::main;

@@ -101,9 +101,9 @@ fn unordered_results_come_as_they_are_and_none_passes_a_watermark() {
     push(&mut driver, 4..=5);
     let emitted = [5, 2, 1].map(|number| after(&mut driver, &service, number));
     assert_eq!(emitted, [vec![], vec![4], vec![2]]);
-    assert_eq!(driver.watermark_at::<u64>("results"), None, "a record before it is on its way");
+    assert_eq!(driver.watermark_at("results"), None, "a record before it is on its way");
     assert_eq!(after(&mut driver, &service, 3), [6, 10]);
-    assert_eq!(driver.watermark_at::<u64>("results"), Some(Timestamp::from_millis(3)));
+    assert_eq!(driver.watermark_at("results"), Some(Timestamp::from_millis(3)));
     assert_eq!(after(&mut driver, &service, 4), [8]);
 }
 
@@ -184,10 +184,10 @@ fn the_end_of_the_input_waits_for_all_answers() {
     let mut driver = driver!(service, unordered);
     push(&mut driver, [1, 2]);
     driver.end::<u64>("numbers").expect("no call fails");
-    assert_eq!(driver.watermark_at::<u64>("results"), None);
+    assert_eq!(driver.watermark_at("results"), None);
     assert_eq!(after(&mut driver, &service, 2), [4]);
     assert_eq!(after(&mut driver, &service, 1), [2]);
-    assert_eq!(driver.watermark_at::<u64>("results"), Some(Timestamp::MAX));
+    assert_eq!(driver.watermark_at("results"), Some(Timestamp::MAX));
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn timers_fire_in_the_order_of_time_and_before_the_watermark_goes_on() {
         wish(&mut driver, 'a', TimeKind::Event, time);
     }
     assert_eq!(watermark(&mut driver, 30), [('a', 10), ('a', 20), ('a', 30)]);
-    assert_eq!(driver.watermark_at::<Wish>("fired"), Some(at(30)));
+    assert_eq!(driver.watermark_at("fired"), Some(at(30)));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The typed builder that users write against.
 
+mod broadcast;
 mod connected_streams;
 mod event_time;
 mod exchange;
@@ -10,6 +11,7 @@ mod topology;
 mod window_results;
 mod windowed_stream;
 
+pub use broadcast::{Broadcast, KeyedBroadcast};
 pub use connected_streams::{ConnectedStreams, IntervalJoined};
 pub use keyed_stream::KeyedStream;
 pub use stream::Stream;

@@ -186,7 +186,7 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
             chain,
             router,
             sides,
-            time: SentTime::NOTHING,
+            time: SentTime::nothing(opening.subtask, deploy.surroundings.witness.clone()),
             emission: Emission::Complete,
             waits_for_processing_time: context.waits_for_processing_time,
             may_be_full: context.may_be_full,
@@ -204,6 +204,7 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
 fn failure(block: &str, error: &Error) -> Failure {
     let (operator, message) = match error.kind() {
         ErrorKind::User { operator, source } => (operator.as_str(), source.to_string()),
+        ErrorKind::Declaration { operator, mistake } => (operator.as_str(), mistake.clone()),
         _ => (block, error.to_string()),
     };
     let kind = match error.kind() {
@@ -215,6 +216,7 @@ fn failure(block: &str, error: &Error) -> Failure {
             | StateError::Format { .. },
         ) => FailureKind::Untrusted,
         ErrorKind::Undecodable { .. } => FailureKind::Input,
+        ErrorKind::Declaration { .. } => FailureKind::Mistake,
         _ => FailureKind::Error,
     };
     Failure::of_job(operator, kind, message)
@@ -387,7 +389,7 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
     }
 
     fn event_time(&mut self) -> TaskTime {
-        let SentTime { watermark, is_idle } = self.time;
+        let SentTime { watermark, is_idle, .. } = self.time;
         let mut time = TaskTime { watermark, is_idle, ..TaskTime::SILENT };
         // To ask cannot fail.
         let _ = self.chain.on_control(&mut Control::EventTime(&mut time));

@@ -17,6 +17,7 @@ mod error;
 mod folding;
 mod generations;
 mod image;
+mod keys;
 mod manifest;
 mod namespaces;
 mod opening;

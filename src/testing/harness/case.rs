@@ -87,7 +87,11 @@ where
     O::In: Data,
     O::Out: Data + PartialEq + Debug,
 {
-    fn new(open: impl Fn(&mut SubtaskContext) -> Result<O> + 'static, is_keyed: bool, enter: fn(I) -> O::In) -> Self {
+    pub(super) fn new(
+        open: impl Fn(&mut SubtaskContext) -> Result<O> + 'static,
+        is_keyed: bool,
+        enter: fn(I) -> O::In,
+    ) -> Self {
         Self {
             open: Box::new(open),
             is_keyed,
