@@ -15,6 +15,9 @@ struct EventTime;
 #[doc = include_str!("../docs/semantics.md")]
 struct Semantics;
 
+#[doc = include_str!("../docs/state.md")]
+struct State;
+
 #[doc = include_str!("../docs/state-format.md")]
 struct StateFormat;
 

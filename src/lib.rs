@@ -39,7 +39,7 @@
 //!
 //! # Further reading
 //!
-//! In the repository: `docs/semantics.md` states what is promised, as numbered laws, `docs/testing.md` shows how to test
+//! In the repository: `docs/semantics.md` states what is promised, as numbered laws, `docs/state.md` shows what functions can remember, `docs/testing.md` how to test
 //! recovery and lists all crash points, `docs/architecture.md` tells how it works inside.
 
 pub mod error;

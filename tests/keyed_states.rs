@@ -124,12 +124,7 @@ impl KeyedProcess<(), Option<u64>> for Sessions {
 
 /// What is read `pauses` after each other, behind a write.
 fn read_after(ttl: Ttl, pauses: &[u64]) -> Vec<Option<u64>> {
-    let topology = Topology::new("sessions");
-    topology
-        .source("sessions", Collection::of(Vec::<Option<u64>>::new()))
-        .key_by(|_| ())
-        .process("session numbers", move |states| Ok(Sessions { number: states.with_ttl(ttl).value("number")? }))
-        .collect("read");
+    let topology = sessions(move |states| Ok(Sessions { number: states.with_ttl(ttl).value("number")? }));
     let mut driver = TopologyDriver::new(&topology).expect("the plan has no mistake");
     driver.push("sessions", Some(7u64)).expect("no operator fails");
     for pause in pauses {
@@ -151,4 +146,31 @@ fn ttl1_value_lives_for_its_time_and_longer_if_reading_counts() {
     let renewed = ten.updated(TtlUpdate::OnReadAndWrite);
     assert_eq!(read_after(renewed, &[9, 9]).last(), Some(&Some(7)));
     assert_eq!(read_after(renewed, &[9, 10]).last(), Some(&None));
+}
+
+fn sessions(open: impl Fn(&mut States<'_, ()>) -> Result<Sessions> + Send + Sync + 'static) -> Topology {
+    let topology = Topology::new("sessions");
+    topology
+        .source("sessions", Collection::of(Vec::<Option<u64>>::new()))
+        .key_by(|_| ())
+        .process("session numbers", open)
+        .collect("read");
+    topology
+}
+
+#[test]
+fn state_of_a_key_that_is_not_declared_any_more_is_refused() {
+    let before = sessions(|states| {
+        let _: ListState<u64> = states.list("history")?;
+        Ok(Sessions { number: states.value("number")? })
+    });
+    let mut driver = TopologyDriver::new(&before).expect("the plan has no mistake");
+    driver.push("sessions", Some(7u64)).expect("no operator fails");
+    let snapshot = driver.snapshot().expect("a snapshot can be taken");
+    drop(driver);
+    let after = sessions(|states| Ok(Sessions { number: states.value("number")? }));
+    let mut driver = TopologyDriver::new(&after).expect("the plan has no mistake");
+    let refusal = driver.restore(&snapshot).expect_err("nobody claims the list").to_string();
+    let undeclared = "session numbers: the checkpoint has its state 'history', but none of that name is declared";
+    assert!(refusal.contains(undeclared), "{refusal}");
 }

@@ -38,8 +38,9 @@ impl<K: Key> KeyedPart<K> {
         let (mut names, mut cells) = (Names::of(uid), Cells::default());
         let mut shared = SubtaskCells::open(uid, context);
         let function = declare(&mut names, context, &mut cells, &mut shared)?;
-        shared.check()?;
+        shared.check(&names)?;
         let clockwork = Clockwork::open(uid, context)?;
+        names.check(context.store(uid)?.unopened())?;
         let watch = Watch::new(&context.clock);
         Ok((Self { uid: uid.to_owned(), cells, clockwork, watch, shared }, function))
     }

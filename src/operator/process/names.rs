@@ -37,6 +37,19 @@ impl Names {
         }
         Ok(format!("{}/{name}", self.uid))
     }
+
+    /// Checks that no table of the function is left over, of those that nobody opened.
+    pub(super) fn check<'a>(&self, mut unopened: impl Iterator<Item = &'a str>) -> Result<()> {
+        let own = |table: &'a str| table.strip_prefix(&self.uid)?.strip_prefix('/');
+        unopened.find_map(own).map_or(Ok(()), |name| Err(self.undeclared(name)))
+    }
+
+    /// The refusal of a snapshot that has more states than are declared.
+    #[cold]
+    pub(super) fn undeclared(&self, name: &str) -> Error {
+        let mistake = format!("the checkpoint has its state '{name}', but none of that name is declared: give it back");
+        Error::declaration(&self.uid, mistake)
+    }
 }
 
 #[cfg(test)]

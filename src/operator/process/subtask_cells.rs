@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::cells::Handle;
+use super::names::Names;
 use crate::error::{Error, Result};
 use crate::model::{self, CodecError, Data};
 use crate::operator::SubtaskContext;
@@ -90,10 +91,8 @@ impl SubtaskCells {
     }
 
     /// Checks that everything in the snapshot was declared.
-    pub(super) fn check(&self) -> Result<()> {
-        let Some(name) = self.restored.keys().next() else { return Ok(()) };
-        let mistake = format!("the checkpoint has its state '{name}', but none of that name is declared: give it back");
-        Err(Error::declaration(&self.uid, mistake))
+    pub(super) fn check(&self, names: &Names) -> Result<()> {
+        self.restored.keys().next().map_or(Ok(()), |name| Err(names.undeclared(name)))
     }
 
     fn add<S>(&mut self, name: &str, cell: impl SubtaskCell) -> Handle<S> {

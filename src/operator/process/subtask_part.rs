@@ -28,7 +28,7 @@ impl SubtaskPart {
     ) -> Result<(Self, P)> {
         let (mut names, mut cells) = (Names::of(uid), SubtaskCells::open(uid, context));
         let function = open(&mut OperatorStates::new(&mut names, context, &mut cells))?;
-        cells.check()?;
+        cells.check(&names)?;
         let Share { watermark, .. } = context.share(uid);
         Ok((Self { uid: uid.to_owned(), cells, watermark, watch: Watch::new(&context.clock) }, function))
     }
