@@ -9,6 +9,9 @@ struct Changelog;
 #[doc = include_str!("../docs/architecture.md")]
 struct Architecture;
 
+#[doc = include_str!("../docs/event-time.md")]
+struct EventTime;
+
 #[doc = include_str!("../docs/joins.md")]
 struct Joins;
 
@@ -23,3 +26,6 @@ struct StateFormat;
 
 #[doc = include_str!("../docs/testing.md")]
 struct Testing;
+
+#[doc = include_str!("../docs/windows.md")]
+struct Windows;
