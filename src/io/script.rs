@@ -37,7 +37,7 @@ use crate::operator::{Emit, SubtaskContext};
 ///     .record_at("tea".to_owned(), 1_000)
 ///     .record_at("cup".to_owned(), 1_500)
 ///     .watermark(2_000)
-///     .pause(Duration::from_secs(60))
+///     .pause(Duration::from_secs(1))
 ///     .abort()
 ///     .record_at("tea".to_owned(), 3_000);
 /// let run = Simulation::new(topology, 7).input("orders", script).run();
