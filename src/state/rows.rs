@@ -1,8 +1,7 @@
 //! Decides how the hot rows of one table are found: an index of their places by hash, and the order of their keys.
 
-use hashbrown::HashTable;
-
 use super::generations::{CLEAN, Generation};
+use super::index::Index;
 use super::order::{Movement, RowOrder};
 use super::places::{Flags, Places, Row, RowId};
 use super::row_key::{Probe, RowKey};
@@ -10,7 +9,7 @@ use crate::model::KeyHash;
 
 /// The hot rows of one table.
 pub(super) struct Rows<K: RowKey, V> {
-    index: HashTable<(u32, RowId)>,
+    index: Index,
     pub(super) places: Places<K, V>,
     pub(super) order: K::Order,
     /// Rows that the base is known to have, too.
@@ -22,23 +21,15 @@ pub(super) struct Rows<K: RowKey, V> {
 /// How many rows are looked at ahead of their use, at once.
 pub(super) const LOOK_AHEAD: usize = 64;
 
-/// Spreads the hash's fragment over 64 bits: the index uses the lowest ones and the highest seven.
-#[inline(always)]
-fn spread(fragment: u32) -> u64 {
-    u64::from(fragment).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-}
-
 impl<K: RowKey, V> Rows<K, V> {
     pub(super) fn new(order: K::Order) -> Self {
-        Self { index: HashTable::new(), places: Places::new(), order, resident: 0, hand: 0 }
+        Self { index: Index::new(), places: Places::new(), order, resident: 0, hand: 0 }
     }
 
     /// The place of `key`.
     #[inline]
     pub(super) fn find(&self, hash: KeyHash, key: impl Probe<K>) -> Option<RowId> {
-        let fragment = hash.for_table();
-        let same = |&(other, id): &(u32, RowId)| other == fragment && key.names(&self.places.at(id).key);
-        self.index.find(spread(fragment), same).map(|&(_, id)| id)
+        self.index.find(hash.for_table(), |id| key.names(&self.places.at(id).key))
     }
 
     /// Reads, and forgets, what a search for each of `hashes` will read. The reads do not depend on each other, so the
@@ -48,9 +39,7 @@ impl<K: RowKey, V> Rows<K, V> {
         let mut candidates = [0; LOOK_AHEAD];
         let mut count = 0;
         for (hash, place) in hashes.zip(&mut candidates) {
-            let fragment = hash.for_table();
-            let found = self.index.find(spread(fragment), |&(other, _)| other == fragment);
-            *place = found.map_or(0, |&(_, id)| id);
+            *place = self.index.find(hash.for_table(), |_| true).unwrap_or(0);
             count += 1;
         }
         let read = |sum: u64, id: &RowId| sum ^ self.places.get(*id).map_or(0, |row| row.hash.0);
@@ -91,10 +80,9 @@ impl<K: RowKey, V> Rows<K, V> {
         generation: Generation,
         flags: Flags,
     ) -> Option<(RowId, Generation)> {
-        let fragment = hash.for_table();
         let (id, freed_in) =
             self.places.put(Row { hash, key, value: None, generation, flags, link: K::Link::default() })?;
-        self.index.insert_unique(spread(fragment), (fragment, id), |&(other, _)| spread(other));
+        self.index.insert(hash.for_table(), id);
         Some((id, freed_in))
     }
 
@@ -141,10 +129,7 @@ impl<K: RowKey, V> Rows<K, V> {
     /// Frees the place of a row.
     pub(super) fn free(&mut self, id: RowId) {
         self.take(id);
-        let fragment = self.places.at(id).hash.for_table();
-        if let Ok(entry) = self.index.find_entry(spread(fragment), |&(_, other)| other == id) {
-            entry.remove();
-        }
+        self.index.remove(self.places.at(id).hash.for_table(), id);
         self.places.free(id);
     }
 

@@ -13,6 +13,7 @@ use super::folding::Folding;
 use super::generations::{CLEAN, Generation, Generations};
 use super::order::{Movement, RowOrder};
 use super::places::{Flags, RowId};
+use super::room;
 use super::row_key::{Probe, RowKey};
 use super::rows::Rows;
 use crate::model::{self, CodecError, KeyGroup, KeyGroupRange, KeyHash, MaxParallelism};
@@ -136,7 +137,12 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
         key: impl Probe<K>,
         init: impl FnOnce() -> V,
     ) -> Result<&mut V, StateError> {
-        let id = match self.locate(hash, key)? {
+        let found = self.rows.find(hash, key);
+        if let Some(id) = found.filter(|id| self.rows.at(*id).is_of(self.current)) {
+            return Ok(self.rows.value_or(id, init));
+        }
+        let found = if found.is_none() { self.load(hash, key)? } else { found };
+        let id = match found {
             Some(id) => {
                 self.mark_dirty(id)?;
                 id
@@ -237,14 +243,18 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
     pub(super) fn locate(&mut self, hash: KeyHash, key: impl Probe<K>) -> Result<Option<RowId>, StateError> {
         match self.rows.find(hash, key) {
             Some(id) => Ok(Some(id)),
-            None if self.holds_all() => Ok(None),
             None => self.load(hash, key),
         }
     }
 
     /// Reads a row that is not in memory from the base, if that has it.
-    #[inline(never)]
+    #[inline]
     fn load(&mut self, hash: KeyHash, key: impl Probe<K>) -> Result<Option<RowId>, StateError> {
+        if self.holds_all() { Ok(None) } else { self.load_stored(hash, key) }
+    }
+
+    #[inline(never)]
+    fn load_stored(&mut self, hash: KeyHash, key: impl Probe<K>) -> Result<Option<RowId>, StateError> {
         let owned = key.to_key();
         if self.rows.order.has_all(hash, &owned) {
             return Ok(None);
@@ -276,7 +286,7 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
         let added = self.rows.add(hash, key, self.current, flags);
         let (id, freed_in) = added.ok_or_else(|| self.place.exhausted("rows"))?;
         if freed_in != self.current {
-            self.dirty.push(id);
+            room::push(&mut self.dirty, id);
         }
         Ok(id)
     }
@@ -319,7 +329,7 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
         } else {
             self.generations.superseded(before, self.current);
         }
-        self.dirty.push(id);
+        room::push(&mut self.dirty, id);
         Ok(())
     }
 
