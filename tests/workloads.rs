@@ -104,4 +104,6 @@ fn counts_of_what_was_due_are_those_of_a_loop() {
     assert_eq!(results(&line), (30_000, format!("{expected:016x}").as_str()));
     assert_eq!(expected, 0x9c74_ddeb_8e79_6657);
     assert_eq!(line["latency_us"]["measured"], 20_000);
+    let micros = |percentile: &str| line["latency_us"][percentile].as_f64().expect("it is a number");
+    assert!(1.0 < micros("p50") && micros("p50") <= micros("p99.99") && micros("p99.99") <= micros("max"));
 }

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 /// Microseconds per nanosecond.
 const MICROS: f64 = 1.0 / 1000.0;
 
+/// A minute: what is slower counts as that.
+const SLOWEST_NANOS: u64 = 60_000_000_000;
+
 /// A histogram of nanoseconds, and the one of all clones, which it is added to when it goes.
 pub(crate) struct Latencies {
     own: Histogram<u64>,
@@ -21,14 +24,14 @@ pub(crate) struct AllLatencies(Arc<Mutex<Histogram<u64>>>);
 impl Latencies {
     /// An empty histogram, with three significant digits, and the place where its clones meet.
     pub(crate) fn new() -> Result<(Self, AllLatencies), String> {
-        let own = Histogram::new(3).map_err(|error| error.to_string())?;
+        let own = Histogram::new_with_max(SLOWEST_NANOS, 3).map_err(|error| error.to_string())?;
         let all = AllLatencies(Arc::new(Mutex::new(own.clone())));
         Ok((Self { own, all: all.clone() }, all))
     }
 
     #[inline]
     pub(crate) fn add(&mut self, nanos: u64) {
-        self.own.saturating_record(nanos.max(1));
+        self.own.saturating_record(nanos);
     }
 }
 
@@ -41,7 +44,7 @@ impl Clone for Latencies {
 impl Drop for Latencies {
     fn drop(&mut self) {
         let mut all = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.add(&self.own).expect("a histogram that grows takes in any other");
+        all.add(&self.own).expect("all of them have the same bounds");
     }
 }
 
