@@ -35,6 +35,7 @@ mod table;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod upcoming;
 mod work;
 
 pub use chunks::Elements;

@@ -90,6 +90,13 @@ impl<K: RowKey, V> Places<K, V> {
         &mut self.rows[id as usize]
     }
 
+    /// Reads from the place `id`, if there is such a place.
+    #[inline(always)]
+    pub(super) fn touch(&self, id: RowId) -> u64 {
+        // A row may lie across two lines of the cache: its value is at one end of it, its generation at the other.
+        self.get(id).map_or(0, |row| u64::from(row.generation) ^ u64::from(row.value.is_some()))
+    }
+
     /// The row at `id`, if there is such a place.
     #[inline]
     pub(super) fn get(&self, id: RowId) -> Option<&Row<K, V>> {

@@ -3,7 +3,7 @@
 use super::generations::{CLEAN, Generation};
 use super::index::Index;
 use super::order::{Movement, RowOrder};
-use super::places::{Flags, Places, Row, RowId};
+use super::places::{Flags, NOWHERE, Places, Row, RowId};
 use super::row_key::{Probe, RowKey};
 use crate::model::KeyHash;
 
@@ -32,18 +32,34 @@ impl<K: RowKey, V> Rows<K, V> {
         self.index.find(hash.for_table(), |id| key.names(&self.places.at(id).key))
     }
 
-    /// Reads, and forgets, what a search for each of `hashes` will read. The reads do not depend on each other, so the
-    /// processor waits for them all at once, and the searches that follow find everything in its caches.
+    /// Reads what a search for each of `hashes` will read, and puts what it finds into `found`: for each the place of a row that
+    /// may be the wanted one, or [`NOWHERE`]. Gives their number.
+    ///
+    /// The reads of one kind do not depend on each other, so the processor waits for all of them at once, and the searches
+    /// that follow find everything in its caches.
     #[inline]
-    pub(super) fn look_ahead(&self, hashes: impl Iterator<Item = KeyHash>) {
-        let mut candidates = [0; LOOK_AHEAD];
-        let mut count = 0;
-        for (hash, place) in hashes.zip(&mut candidates) {
-            *place = self.index.find(hash.for_table(), |_| true).unwrap_or(0);
+    pub(super) fn look_ahead(&self, hashes: impl Iterator<Item = KeyHash>, found: &mut [RowId; LOOK_AHEAD]) -> usize {
+        let mut fragments = [0; LOOK_AHEAD];
+        let (mut count, mut read) = (0, 0);
+        for (hash, place) in hashes.zip(&mut fragments) {
+            *place = hash.for_table();
+            read ^= self.index.touch(*place);
             count += 1;
         }
-        let read = |sum: u64, id: &RowId| sum ^ self.places.get(*id).map_or(0, |row| row.hash.0);
-        std::hint::black_box(candidates[..count].iter().fold(0, read));
+        for (fragment, place) in fragments[..count].iter().zip(&mut *found) {
+            *place = self.index.find(*fragment, |_| true).unwrap_or(NOWHERE);
+        }
+        for id in &found[..count] {
+            read ^= self.places.touch(*id);
+        }
+        std::hint::black_box(read);
+        count
+    }
+
+    /// Whether the row of `key` lies at `id`.
+    #[inline(always)]
+    pub(super) fn lies_at(&self, id: RowId, key: impl Probe<K>) -> bool {
+        self.places.get(id).is_some_and(|row| key.names(&row.key) && !row.flags.has(Flags::FREE))
     }
 
     /// The row at `id`.
