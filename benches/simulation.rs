@@ -20,9 +20,9 @@ fn main() {
         .collect("results");
     let expected = (0..KEYS).flat_map(|key| (1..=RECORDS / KEYS).map(move |count| (key, count))).collect::<Vec<_>>();
     let simulation = Simulation::new(topology, 0)
-        .options(|options| options.checkpoint_interval(Duration::from_millis(2)))
+        .options(|options| options.checkpoint_interval(Duration::from_millis(1)))
         .fault(Fault::kill(Target::subtask("counts", 0)).at_checkpoint(3, CrashPoint::AfterSnapshot))
-        .fault(Fault::kill(Target::subtask("counts", 1)).at_checkpoint(7, CrashPoint::BeforeCommit));
+        .fault(Fault::kill(Target::subtask("counts", 1)).at_checkpoint(7, CrashPoint::AfterSnapshot));
     let started = Instant::now();
     let explored = simulation.explore(0..runs, |run| run.check_output("results", &expected));
     let elapsed = started.elapsed();

@@ -9,11 +9,23 @@ struct Changelog;
 #[doc = include_str!("../docs/architecture.md")]
 struct Architecture;
 
+#[doc = include_str!("../docs/event-time.md")]
+struct EventTime;
+
+#[doc = include_str!("../docs/joins.md")]
+struct Joins;
+
 #[doc = include_str!("../docs/semantics.md")]
 struct Semantics;
+
+#[doc = include_str!("../docs/state.md")]
+struct State;
 
 #[doc = include_str!("../docs/state-format.md")]
 struct StateFormat;
 
 #[doc = include_str!("../docs/testing.md")]
 struct Testing;
+
+#[doc = include_str!("../docs/windows.md")]
+struct Windows;

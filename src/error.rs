@@ -67,6 +67,14 @@ pub enum ErrorKind {
         /// What the codec said.
         source: CodecError,
     },
+    /// A function declares states that cannot be kept as it says.
+    #[error("{operator}: {mistake}")]
+    Declaration {
+        /// The operator the function was given to.
+        operator: String,
+        /// What is wrong, and the fix.
+        mistake: String,
+    },
     /// Anything else, in words.
     #[error("{0}")]
     Other(String),
@@ -95,6 +103,12 @@ impl Error {
     #[cold]
     pub fn codec(owner: &str, source: CodecError) -> Self {
         ErrorKind::Codec { owner: owner.to_owned(), source }.into()
+    }
+
+    /// A mistake in what a function of `operator` declares.
+    #[cold]
+    pub(crate) fn declaration(operator: &str, mistake: impl Into<String>) -> Self {
+        ErrorKind::Declaration { operator: operator.to_owned(), mistake: mistake.into() }.into()
     }
 
     /// An error in words.

@@ -39,7 +39,7 @@
 //!
 //! # Further reading
 //!
-//! In the repository: `docs/semantics.md` states what is promised, as numbered laws, `docs/testing.md` shows how to test
+//! In the repository: `docs/semantics.md` states what is promised, as numbered laws, `docs/state.md` shows what functions can remember, `docs/testing.md` how to test
 //! recovery and lists all crash points, `docs/architecture.md` tells how it works inside.
 
 pub mod error;
@@ -56,7 +56,10 @@ mod api;
 mod doctests;
 mod runtime;
 
-pub use api::{ConnectedStreams, IntervalJoined, KeyedStream, Stream, Topology, WindowedStream};
+pub use api::{
+    Broadcast, ConnectedStreams, ConnectedWindows, IntervalJoined, KeyedBroadcast, KeyedStream, LookedUp, Stream,
+    TemporalJoined, Topology, WindowedStream,
+};
 pub use error::{Error, Result};
 pub use millstream_actors as actors;
 pub use ops::main;
@@ -78,7 +81,7 @@ pub mod prelude {
     };
     pub use crate::operator::event_time::Watermarks;
     pub use crate::operator::window::{Global, Session, Sliding, Tumbling, evictor, trigger};
-    pub use crate::operator::{AsyncMap, Chain, SideOutput};
+    pub use crate::operator::{AsyncMap, Bounds, Chain, Change, SideOutput};
     pub use crate::plan::{Plan, PlanError};
     pub use crate::runtime::{JobHandle, JobOptions, JobWatch, Ledger};
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use millstream::actors::sabotage::Sabotage;
 use millstream::prelude::*;
-use millstream::testing::Simulation;
+use millstream::testing::{Fault, Simulation};
 
 const RECORDS: u64 = 400;
 const KEYS: u64 = 10;
@@ -18,7 +18,9 @@ fn simulation() -> (Simulation, Vec<(u64, u64)>) {
     source("left").union(source("right")).key_by(|key| *key).count("counts").collect("results");
     let expected = (0..KEYS).flat_map(|key| (1..=RECORDS / KEYS).map(move |count| (key, count))).collect();
     let options = |options: JobOptions| options.checkpoint_interval(Duration::from_millis(5));
-    (Simulation::new(topology, 0).options(options).kill_randomly(3), expected)
+    // Manifests are written late, so that an attempt is often over before the manifest that it asked for is there.
+    let late = Fault::slow_publish(Duration::from_millis(12)).always();
+    (Simulation::new(topology, 0).options(options).fault(late).kill_randomly(4), expected)
 }
 
 fn is_found_out(what: Sabotage) {

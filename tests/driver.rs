@@ -61,9 +61,9 @@ fn snapshot_is_restored_as_often_as_wanted() {
 fn watermarks_and_the_end_reach_the_sinks() {
     let mut driver = TopologyDriver::with_parallelism(&counts(), 2).expect("the plan has no mistake");
     driver.watermark::<String>("words", 1_000).expect("no operator fails");
-    assert_eq!(driver.watermark_at::<(String, u64)>("results"), Some(Timestamp::from_millis(1_000)));
+    assert_eq!(driver.watermark_at("results"), Some(Timestamp::from_millis(1_000)));
     driver.end::<String>("words").expect("no operator fails");
-    assert_eq!(driver.watermark_at::<(String, u64)>("results"), Some(Timestamp::MAX));
+    assert_eq!(driver.watermark_at("results"), Some(Timestamp::MAX));
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn itself(millis: &i64) -> i64 {
 /// and with the end of the input once more.
 fn watermarks(run: &Run) -> Vec<Timestamp> {
     assert_eq!(run.failure(), None);
-    let mut watermarks = run.watermarks::<i64>("results").into_iter().map(|(_, at)| at).collect::<Vec<_>>();
+    let mut watermarks = run.watermarks("results").into_iter().map(|(_, at)| at).collect::<Vec<_>>();
     watermarks.dedup();
     watermarks
 }
@@ -49,9 +49,9 @@ fn m8_watermark_is_the_highest_time_less_the_bound_and_one() {
     for reading in [10_000, 8_000, 12_000] {
         driver.push::<i64>("readings", reading).expect("nothing fails");
     }
-    assert_eq!(driver.watermark_at::<i64>("results"), None);
+    assert_eq!(driver.watermark_at("results"), None);
     driver.advance(Duration::from_millis(200)).expect("nothing fails");
-    assert_eq!(driver.watermark_at::<i64>("results"), Some(at(8_499)));
+    assert_eq!(driver.watermark_at("results"), Some(at(8_499)));
     let times = driver.records::<i64>("results").into_iter().map(|record| record.time).collect::<Vec<_>>();
     assert_eq!(times, [at(10_000), at(8_000), at(12_000)]);
 }
@@ -119,8 +119,8 @@ fn m9_window_fires_when_the_silent_split_has_been_idle_for_its_time() {
 fn windows_are_exact_whatever_dies_while_one_of_two_sources_has_ended() {
     let topology = Topology::new("windows");
     let of = |n: u64| (n % 300, n as i64);
-    let short = topology.source("short", Generator::new(600, move |n| of(n)));
-    let long = topology.source("long", Generator::new(1_200, move |n| of(n)).at_rate(20_000));
+    let short = topology.source("short", Generator::new(600, of));
+    let long = topology.source("long", Generator::new(1_200, of).at_rate(20_000));
     let time = |(_, millis): &(u64, i64)| *millis;
     let watermarks = || Watermarks::bounded_out_of_order(1.millis()).every(1.millis());
     short
@@ -466,7 +466,7 @@ fn same_seed_is_the_same_run_with_watermarks() {
     for seed in 0..5 {
         let run = || Simulation::new(topology.clone(), seed).kill_randomly(1).run();
         let (first, second) = (run(), run());
-        assert_eq!(first.watermarks::<i64>("results"), second.watermarks::<i64>("results"), "seed {seed}");
+        assert_eq!(first.watermarks("results"), second.watermarks("results"), "seed {seed}");
         assert_eq!(first.trace_hash(), second.trace_hash(), "seed {seed}");
     }
 }
@@ -480,7 +480,7 @@ fn ingestion_time_is_the_time_of_arrival_and_its_watermarks_follow_the_clock() {
     assert_eq!(run.failure(), None);
     let times = run.records::<i32>("results").into_iter().map(|record| record.time).collect::<Vec<_>>();
     assert!(at(5_000) <= times[0] && times[0].after(Duration::from_secs(1)) <= times[1], "{times:?}");
-    let watermarks = run.watermarks::<i32>("results").into_iter().map(|(_, at)| at).collect::<Vec<_>>();
+    let watermarks = run.watermarks("results").into_iter().map(|(_, at)| at).collect::<Vec<_>>();
     assert!(watermarks.len() > 8 && watermarks.is_sorted(), "{watermarks:?}");
     assert!(watermarks.iter().any(|watermark| times[0] < *watermark && *watermark < times[1]), "{watermarks:?}");
 }

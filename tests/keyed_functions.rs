@@ -1,9 +1,9 @@
-//! Functions with state and timers, and joins: what they emit, when timers fire, and that nothing is lost or doubled by a death.
+//! Functions with state and timers: what they emit, when timers fire, and that nothing is lost or doubled by a death.
 
 use std::time::Duration;
 
 use millstream::model::Record;
-use millstream::operator::{Bounds, Emit, KeyContext, KeyedProcess, States, TimeKind, Timer, ValueState};
+use millstream::operator::{Emit, KeyContext, KeyedProcess, States, TimeKind, Timer, ValueState};
 use millstream::prelude::*;
 use millstream::testing::{Script, Simulation, TopologyDriver};
 
@@ -108,7 +108,7 @@ fn timers_fire_in_the_order_of_time_and_before_the_watermark_goes_on() {
         wish(&mut driver, 'a', TimeKind::Event, time);
     }
     assert_eq!(watermark(&mut driver, 30), [('a', 10), ('a', 20), ('a', 30)]);
-    assert_eq!(driver.watermark_at::<Wish>("fired"), Some(at(30)));
+    assert_eq!(driver.watermark_at("fired"), Some(at(30)));
 }
 
 #[test]
@@ -208,95 +208,4 @@ fn repeats_are_held_back_until_their_retention_is_over() {
     assert_eq!(known(&mut driver), 0, "a silent key keeps no state");
     let error = driver.push("words", "c").expect_err("it has no event time");
     assert!(error.to_string().contains("no event time"), "{error}");
-}
-
-// ---- interval join ----
-
-fn join(bounds: Bounds) -> TopologyDriver {
-    let topology = Topology::new("join");
-    let (late_left, late_right) = (SideOutput::new("late left"), SideOutput::new("late right"));
-    let side = |uid: &str| topology.source(uid, Collection::of(Vec::<i64>::new())).key_by(|_| 0);
-    side("left")
-        .connect(side("right"))
-        .interval_join("join", bounds)
-        .late_left_to(&late_left)
-        .late_right_to(&late_right)
-        .apply(|left, right| (*left, *right))
-        .collect("pairs");
-    TopologyDriver::new(&topology).expect("the plan has no mistake")
-}
-
-/// Pushes `times` on both sides, each followed by its watermark; gives the pairs with their times.
-fn pairs(driver: &mut TopologyDriver, times: impl IntoIterator<Item = i64>) -> Vec<(i64, i64)> {
-    for time in times {
-        for side in ["left", "right"] {
-            driver.push_at(side, time, time).expect("no operator fails");
-        }
-        for side in ["left", "right"] {
-            driver.watermark::<i64>(side, time).expect("no operator fails");
-        }
-    }
-    let records = driver.records::<(i64, i64)>("pairs");
-    for Record { value: (left, right), time } in &records {
-        assert_eq!(*time, at(*left.max(right)), "the later one of {left} and {right}");
-    }
-    let mut pairs = records.into_iter().map(|record| record.value).collect::<Vec<_>>();
-    pairs.sort_unstable();
-    pairs
-}
-
-#[test]
-fn j1_bounds_before_the_left_record() {
-    let mut driver = join(Bounds::between(-2.millis(), -1.millis()));
-    assert_eq!(pairs(&mut driver, 1..=4), [(2, 1), (3, 1), (3, 2), (4, 2), (4, 3)]);
-}
-
-#[test]
-fn j3_bounds_behind_the_left_record() {
-    let mut driver = join(Bounds::between(1.millis(), 2.millis()));
-    assert_eq!(pairs(&mut driver, 1..=4), [(1, 2), (1, 3), (2, 3), (2, 4), (3, 4)]);
-}
-
-#[test]
-fn j5_excluded_bounds_leave_the_diagonal() {
-    let mut driver = join(Bounds::between(-1.millis(), 1.millis()).exclude_lower().exclude_upper());
-    assert_eq!(pairs(&mut driver, 1..=4), [(1, 1), (2, 2), (3, 3), (4, 4)]);
-}
-
-#[test]
-fn j8_a_restored_join_goes_on_with_what_waits() {
-    let mut driver = join(Bounds::between(-1.millis(), 1.millis()));
-    let _ = pairs(&mut driver, 1..=3);
-    let snapshot = driver.snapshot().expect("a snapshot can be taken");
-    driver.restore(&snapshot).expect("it can be restored");
-    assert_eq!(pairs(&mut driver, [4]), [(3, 4), (4, 3), (4, 4)]);
-}
-
-#[test]
-fn late_records_of_a_join_go_to_their_side_and_join_nothing() {
-    let mut driver = join(Bounds::between(-5.millis(), 5.millis()));
-    let _ = pairs(&mut driver, [10]);
-    driver.push_at("left", 9i64, 9).expect("no operator fails");
-    driver.push_at("right", 8i64, 8).expect("no operator fails");
-    assert_eq!(driver.output::<(i64, i64)>("pairs"), []);
-    assert_eq!((driver.output::<i64>("late left"), driver.output::<i64>("late right")), (vec![9], vec![8]));
-}
-
-#[test]
-fn what_can_join_nothing_any_more_is_forgotten() {
-    let mut driver = join(Bounds::between(-1.millis(), 2.millis()));
-    let _ = pairs(&mut driver, 1..=100);
-    let snapshot = driver.snapshot().expect("a snapshot can be taken");
-    driver.restore(&snapshot).expect("it can be restored");
-    assert_eq!(pairs(&mut driver, [101]), [(99, 101), (100, 101), (101, 100), (101, 101)]);
-}
-
-#[test]
-fn interval_that_ends_before_it_begins_is_a_mistake_of_the_plan() {
-    let topology = Topology::new("join");
-    let side = |uid: &str| topology.source(uid, Collection::of(Vec::<i64>::new())).key_by(|_| 0);
-    let bounds = Bounds::between(2.millis(), 1.millis());
-    side("left").connect(side("right")).interval_join("join", bounds).apply(|_, _| ()).discard("nowhere");
-    let mistake = topology.plan().expect_err("nothing can fall into it").to_string();
-    assert!(mistake.contains("'join' ends before it begins: from 2 ms to 1 ms"), "{mistake}");
 }

@@ -12,6 +12,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use millstream::testing::RestartedProcess;
 use rig::Seeded;
 use tempfile::TempDir;
 
@@ -57,13 +58,18 @@ impl WordCount {
         self.directory.path().join("counts")
     }
 
-    fn start(&self) -> Run {
+    fn command(&self) -> Command {
         let path = |name: &str| self.directory.path().join(name);
         let mut command = Command::new(example());
         command.arg("--input").arg(path("text")).arg("--output").arg(self.output());
         command.arg("--state-dir").arg(path("state"));
         command.args(["--parallelism", "2", "--checkpoint-interval", "20ms", "--rate", &LINES_PER_SECOND.to_string()]);
-        Run(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the example can be started"))
+        command
+    }
+
+    fn start(&self) -> Run {
+        let started = self.command().stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        Run(started.expect("the example can be started"))
     }
 
     /// Waits until that many files are committed; what another process does can only be looked at, again and again.
@@ -143,6 +149,20 @@ fn counts_are_exact_when_the_process_is_killed_five_times() {
 
     let (status, said) = job.start().end();
     assert!(status.success() && said.contains("'word count' has finished already"), "{said}");
+    job.assert_exact();
+}
+
+#[test]
+fn counts_are_exact_whenever_the_process_is_killed() {
+    let seed = 72;
+    println!("seed {seed}");
+    let job = WordCount::of(seed);
+    let lives = Duration::from_millis(30)..Duration::from_millis(800);
+    let story = RestartedProcess::new(seed, || job.command()).killed_after(lives).at_most(12).run();
+    let story = story.expect("the example can be started and killed");
+    assert!(story.status.success(), "{story:?}");
+    let resumed = story.said.iter().filter(|said| said.contains("resumes from checkpoint ")).count();
+    assert!(story.kills > 2 && resumed > 0, "{story:?}");
     job.assert_exact();
 }
 

@@ -98,6 +98,7 @@ fn every_kind_of_fault_strikes_and_is_survived() {
         Fault::fail_publish().nth(2),
         Fault::slow_commit(block.clone(), late),
         Fault::slow_write(subtask.clone(), late),
+        Fault::slow_publish(late),
         Fault::late_ack(subtask, late),
     ];
     for fault in faults {

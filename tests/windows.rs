@@ -137,6 +137,8 @@ fn late_records_and_late_firings_are_exact_under_kills() {
     let late = SideOutput::new("late");
     topology
         .source("events", Script::<Event>::new())
+        // What is late, and what fires at once, is decided by one watermark, not by which of two channels is ahead.
+        .parallelism(1)
         .key_by(|event| event.0)
         .window("sums", Tumbling::of(50.millis()))
         .allowed_lateness(20.millis())
@@ -339,4 +341,51 @@ fn windows_are_printed_by_the_verbs_they_are_written_with() {
     let plan = topology.plan_with(1).unwrap().to_string();
     assert!(plan.contains("window 'sums' → discard 'nowhere'"), "{plan}");
     assert!(plan.contains("count_window 'pairs' → discard 'elsewhere'"), "{plan}");
+}
+
+#[test]
+fn window_that_has_not_fired_says_what_it_waits_for() {
+    let topology = Topology::new("waiting");
+    let hour = Duration::from_secs(3_600);
+    // The second lane says nothing, and holds the watermark back.
+    let lanes = Script::new().record(10_000i64).record(12_500).pause(hour).beside(Script::new().pause(hour));
+    let readings = topology.source("readings", lanes).event_time(Watermarks::monotonic(), |millis| *millis);
+    let [tumbled, slid, session, ends, counted, clocked, patient, never] = readings.split();
+    let zero = |_: &i64| 0u8;
+    let seconds = || Tumbling::of(5.seconds());
+    tumbled.key_by(zero).window("tumbling", seconds()).aggregate(Count).discard("1");
+    slid.key_by(zero).window("sliding", Sliding::of(10.seconds(), 5.seconds())).aggregate(Count).discard("2");
+    session.key_by(zero).window("sessions", Session::with_gap(2.seconds())).aggregate(Count).discard("3");
+    ends.key_by(zero).window("all", Global).trigger(trigger::EndOfStream).aggregate(Count).discard("4");
+    counted.key_by(zero).window("fives", seconds()).trigger(trigger::Count::of(5)).aggregate(Count).discard("5");
+    clocked.key_by(zero).window("days", Tumbling::of(9_999.days()).processing_time()).aggregate(Count).discard("6");
+    let timeout = trigger::Timeout::of(trigger::EventTime, 1.hours());
+    patient.key_by(zero).window("patient", seconds()).trigger(timeout).aggregate(Count).discard("7");
+    never.key_by(zero).window("never", seconds()).trigger(trigger::Never).aggregate(Count).discard("8");
+
+    let options = JobOptions::new().parallelism(2).checkpoint_interval(Duration::from_millis(5));
+    let job = topology.start(options).expect("the plan is right");
+    let expected = [
+        ("tumbling", "the next window of 'tumbling' ends at 15000: it fires when the watermark reaches 14999"),
+        ("tumbling", "split 'lane 1 of the script' holds it back"),
+        ("sliding", "the next window of 'sliding' ends at 15000: it fires when the watermark reaches 14999"),
+        ("sessions", "the next window of 'sessions' ends at 12000 or later: it fires when the watermark reaches 11999"),
+        ("all", "the next window of 'all' ends at max: it fires when all inputs have ended"),
+        ("fives", "the next window of 'fives' ends at 15000: time does not fire it, for its trigger has set no timer"),
+        ("days", "ends at 2591740800000: it fires when the clock reaches 2591740799999"),
+        (
+            "patient",
+            "its trigger decides with each record, when the watermark reaches 14999, and when the clock reaches",
+        ),
+        ("never", "the next window of 'never' ends at 15000: its trigger never fires"),
+    ];
+    for (uid, sentence) in expected {
+        let explained = job.wait_until(|view| {
+            let why = job.explain_watermark(uid).expect("there is such a window").to_string();
+            (view.status.is_final() || why.contains(sentence)).then_some(why)
+        });
+        let explained = explained.expect("the job had not finished before");
+        assert!(explained.contains(sentence), "expected '{sentence}' in: {explained}");
+    }
+    job.cancel();
 }

@@ -33,6 +33,8 @@ pub enum FailureKind {
     Untrusted,
     /// The input cannot be decoded: the job ends, since a restart would read it again.
     Input,
+    /// What is deployed is wrong in itself: the job ends, since a restart would deploy it again.
+    Mistake,
 }
 
 impl Failure {
@@ -49,7 +51,7 @@ impl Failure {
     /// Whether a restart from the latest checkpoint may help.
     #[must_use]
     pub fn allows_restart(&self) -> bool {
-        !matches!(self.kind, FailureKind::Untrusted | FailureKind::Input)
+        !matches!(self.kind, FailureKind::Untrusted | FailureKind::Input | FailureKind::Mistake)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::ids::{BlockId, SubtaskId};
 use crate::time::Timestamp;
-use crate::time_view::{HeldBy, NextWindow, Origin, SplitTime, TimeReading, TimeView};
+use crate::time_view::{HeldBy, NextFiring, NextWindow, Origin, SplitTime, TimeReading, TimeView};
 
 /// Why the watermark of an operator stands where it stands. Its text form is made of sentences.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct WatermarkExplanation {
     pub steps: Vec<HeldSubtask>,
     /// What is found at the end of the way.
     pub root: HeldRoot,
+    /// What the clock showed.
+    pub processing_time: Timestamp,
 }
 
 /// One subtask on the way.
@@ -34,7 +36,7 @@ pub struct HeldSubtask {
     pub is_idle: bool,
     /// The channel that holds it back.
     pub held_by: Option<HeldBy>,
-    /// The window in it that waits for the watermark.
+    /// The window in it that fires next, and what it waits for.
     pub next_window: Option<NextWindow>,
     /// For how long it can take no input, because there is no room for what follows from it.
     pub blocked_for: Option<Duration>,
@@ -93,7 +95,9 @@ impl WatermarkExplanation {
     pub fn of(block: BlockId, reading: &TimeReading, block_names: &[String]) -> Self {
         let of_block = reading.views.iter().filter(|(subtask, _)| subtask.block == block);
         let holds_back = |view: &TimeView| (view.drained, view.task.is_idle, view.task.watermark);
-        let slowest = of_block.min_by_key(|(_, view)| holds_back(view)).map(|(subtask, _)| *subtask);
+        // Of those that are equally slow, one with a window that waits says more.
+        let ends_at = |view: &TimeView| view.task.next_window.as_ref().map_or(Timestamp::MAX, |window| window.ends_at);
+        let slowest = of_block.min_by_key(|(_, view)| (holds_back(view), ends_at(view))).map(|(subtask, _)| *subtask);
         let mut steps = Vec::new();
         let mut next = slowest;
         let root = loop {
@@ -106,7 +110,7 @@ impl WatermarkExplanation {
                 Err(root) => break root,
             }
         };
-        Self { steps, root }
+        Self { steps, root, processing_time: reading.processing_time }
     }
 
     /// Whether somebody can do something about it: not if time is over, or nobody holds it back.
@@ -190,8 +194,12 @@ impl fmt::Display for WatermarkExplanation {
             if step.is_idle {
                 write!(f, "; the subtask is idle")?;
             }
-            if let Some(NextWindow { uid, ends_at }) = &step.next_window {
-                write!(f, "; the next window of '{uid}' ends at {ends_at}")?;
+            if let Some(NextWindow { uid, ends_at, grows, waits_for }) = &step.next_window {
+                let later = if *grows { " or later" } else { "" };
+                write!(f, "; the next window of '{uid}' ends at {ends_at}{later}: {waits_for}")?;
+                if matches!(waits_for, NextFiring::AtClock(_) | NextFiring::ByTrigger { clock: Some(_), .. }) {
+                    write!(f, " (it shows {})", self.processing_time)?;
+                }
             }
             if let Some(blocked) = step.blocked_for.filter(|blocked| *blocked >= Duration::from_secs(1)) {
                 write!(f, "; it has had no room for its results for {}", Spoken(blocked))?;
@@ -205,6 +213,33 @@ impl fmt::Display for WatermarkExplanation {
             f.write_str("\n")?;
         }
         fmt::Display::fmt(&self.root, f)
+    }
+}
+
+impl fmt::Display for NextFiring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::AtWatermark(Timestamp::MAX) => f.write_str("it fires when all inputs have ended"),
+            Self::AtWatermark(at) => write!(f, "it fires when the watermark reaches {at}"),
+            Self::AtClock(at) => write!(f, "it fires when the clock reaches {at}"),
+            Self::ByTrigger { watermark: None, clock: None } => {
+                f.write_str("time does not fire it, for its trigger has set no timer and decides with each record")
+            }
+            Self::ByTrigger { watermark: Some(at), clock: None } => {
+                write!(f, "its trigger decides with each record, and when the watermark reaches {at}")
+            }
+            Self::ByTrigger { watermark: None, clock: Some(at) } => {
+                write!(f, "its trigger decides with each record, and when the clock reaches {at}")
+            }
+            Self::ByTrigger { watermark: Some(event), clock: Some(at) } => {
+                write!(
+                    f,
+                    "its trigger decides with each record, when the watermark reaches {event}, and when the clock \
+                           reaches {at}"
+                )
+            }
+            Self::Never => f.write_str("its trigger never fires"),
+        }
     }
 }
 
@@ -310,13 +345,40 @@ mod tests {
     }
 
     #[test]
-    fn window_that_waits_is_named_with_its_end() {
-        let next_window = Some(NextWindow { uid: "fares per minute".into(), ends_at: at(60_000) });
-        let waiting = view(at(500));
-        let waiting = TimeView { task: TaskTime { next_window, ..waiting.task }, ..waiting };
-        let explanation = explain([((1, 0), waiting)]);
-        let expected = "is 500, for 65 s; the next window of 'fares per minute' ends at 60000";
-        assert!(explanation.to_string().contains(expected), "{explanation}");
+    fn window_that_waits_is_named_with_its_end_and_with_what_it_waits_for() {
+        let by_trigger = |watermark, clock| NextFiring::ByTrigger { watermark, clock };
+        let table = [
+            (NextFiring::AtWatermark(at(59_999)), "it fires when the watermark reaches 59999"),
+            (NextFiring::AtWatermark(Timestamp::MAX), "it fires when all inputs have ended"),
+            (NextFiring::AtClock(at(59_999)), "it fires when the clock reaches 59999 (it shows 1065000)"),
+            (
+                by_trigger(None, None),
+                "time does not fire it, for its trigger has set no timer and decides with each record",
+            ),
+            (by_trigger(Some(at(7)), None), "its trigger decides with each record, and when the watermark reaches 7"),
+            (
+                by_trigger(None, Some(at(8))),
+                "its trigger decides with each record, and when the clock reaches 8 (it shows 1065000)",
+            ),
+            (by_trigger(Some(at(7)), Some(at(8))), "when the watermark reaches 7, and when the clock reaches 8 (it"),
+            (NextFiring::Never, "its trigger never fires"),
+        ];
+        for (waits_for, expected) in table {
+            let next_window = Some(NextWindow::new("fares per minute".into(), at(60_000), waits_for));
+            let waiting = view(at(500));
+            let waiting = TimeView { task: TaskTime { next_window, ..waiting.task }, ..waiting };
+            let told = explain([((1, 0), view(at(500))), ((1, 1), waiting)]).to_string();
+            assert!(told.contains("is 500, for 65 s; the next window of 'fares per minute' ends at 60000: "), "{told}");
+            assert!(told.contains(expected), "expected '{expected}' in: {told}");
+        }
+    }
+
+    #[test]
+    fn session_that_waits_may_end_later() {
+        let session = NextWindow::new("visits".into(), at(3_000), NextFiring::AtWatermark(at(2_999))).growing();
+        let waiting = TimeView { task: TaskTime { next_window: Some(session), ..view(at(0)).task }, ..view(at(0)) };
+        let told = explain([((1, 0), waiting)]).to_string();
+        assert!(told.contains("ends at 3000 or later: it fires when the watermark reaches 2999"), "{told}");
     }
 
     #[test]

@@ -65,13 +65,51 @@ pub struct GroupTime {
     pub slowest: Timestamp,
 }
 
-/// A window that has not fired.
+/// The earliest window of an operator that is open and has not fired at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NextWindow {
     /// The uid of the operator that keeps it.
     pub uid: Arc<str>,
-    /// Its end: it fires when the watermark reaches the millisecond before it.
+    /// Its end. Where windows grow, none ends before.
     pub ends_at: Timestamp,
+    /// Whether windows grow, so that this one may end later.
+    pub grows: bool,
+    /// What it waits for.
+    pub waits_for: NextFiring,
+}
+
+impl NextWindow {
+    /// A window of `uid` that ends at `ends_at`, and does not grow.
+    #[must_use]
+    pub fn new(uid: Arc<str>, ends_at: Timestamp, waits_for: NextFiring) -> Self {
+        Self { uid, ends_at, grows: false, waits_for }
+    }
+
+    /// The same of windows that grow.
+    #[must_use]
+    pub fn growing(self) -> Self {
+        Self { grows: true, ..self }
+    }
+}
+
+/// What a window waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NextFiring {
+    /// It fires when the watermark has reached this time.
+    AtWatermark(Timestamp),
+    /// It fires when the clock has reached this time.
+    AtClock(Timestamp),
+    /// Its trigger decides, with each record, and at its timers.
+    ByTrigger {
+        /// The next time at which the watermark rings a timer of any window.
+        watermark: Option<Timestamp>,
+        /// The next time at which the clock rings a timer of any window.
+        clock: Option<Timestamp>,
+    },
+    /// It never fires.
+    Never,
 }
 
 /// The input channel that holds a subtask's watermark back.

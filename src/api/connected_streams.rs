@@ -11,7 +11,9 @@ use super::topology::BlockMakers;
 use super::{KeyedStream, Stream, Topology};
 use crate::error::Result;
 use crate::model::{Data, Key};
-use crate::operator::{Bounds, Chain, CoProcess, EitherHead, IntervalJoin, OfEither, Process, SideOutput, States};
+use crate::operator::{
+    BothKeyed, Bounds, Chain, CoProcess, EitherHead, IntervalJoin, OfEither, Process, SideOutput, States,
+};
 use crate::plan::{BlockShape, Input, PlanError};
 
 /// Two streams whose records have keys of one type: an operator sees those of a key together.
@@ -39,7 +41,7 @@ impl<K: Key, L: Data, R: Data> ConnectedStreams<K, L, R> {
     }
 
     /// Begins the block of the operator, which keeps state under `uid`.
-    pub(super) fn begin(self, uid: &str) -> Stream<EitherHead<K, L, R>> {
+    pub(super) fn begin(self, uid: &str) -> Stream<EitherHead<BothKeyed<K, L, R>>> {
         let shape = BlockShape { inputs: self.inputs, parallelism: self.parallelism, ..BlockShape::default() };
         let stream = Stream::begin(self.topology, shape, BlockMakers::default(), Arc::new(|_| Ok(EitherHead::new())));
         stream.topology.draft().keeps_state(stream.block, uid);
@@ -123,15 +125,15 @@ pub struct IntervalJoined<K, L, R> {
 impl<K, L, R> IntervalJoined<K, L, R>
 where
     K: Key,
-    L: Data + Clone + Serialize + DeserializeOwned,
-    R: Data + Clone + Serialize + DeserializeOwned,
+    L: Data + Serialize + DeserializeOwned,
+    R: Data + Serialize + DeserializeOwned,
 {
-    /// Puts left records that come behind the watermark into `side`. They are counted as late in any case.
+    /// Puts left records that come at or behind the watermark into `side`. They are counted as late in any case.
     pub fn late_left_to(self, side: &SideOutput<L>) -> Self {
         Self { late_left: Some(side.clone()), ..self }
     }
 
-    /// Puts right records that come behind the watermark into `side`. They are counted as late in any case.
+    /// Puts right records that come at or behind the watermark into `side`. They are counted as late in any case.
     pub fn late_right_to(self, side: &SideOutput<R>) -> Self {
         Self { late_right: Some(side.clone()), ..self }
     }

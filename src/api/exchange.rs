@@ -7,7 +7,7 @@ use millstream_actors::ids::SubtaskId;
 
 use super::stream::Prototype;
 use super::topology::{BlockMakers, make_tasks, reading, single_edge};
-use super::{KeyedStream, Stream};
+use super::{Broadcast, KeyedStream, Stream};
 use crate::model::{Data, Key, Keyed};
 use crate::operator::{BatchHead, ByKeyGroup, Chain, Custom, First, KeyBy, Partition, Random, RoundRobin};
 use crate::plan::{BlockShape, Exchange, Input, InputFrom};
@@ -93,8 +93,30 @@ impl<C: Chain> Stream<C> {
     where
         C::Out: Clone,
     {
-        self.end_block(1, |deploy, index| Broadcaster::new(0, deploy.channels(0, index), deploy.batch_records));
+        self.broadcast_output();
         self.next_block(0, Some(Exchange::Broadcast))
+    }
+
+    /// Ends the block, whose output 0 goes to every subtask of the next one. Gives the block.
+    pub(super) fn broadcast_output(&self) -> usize
+    where
+        C::Out: Clone,
+    {
+        self.end_block(1, |deploy, index| Broadcaster::new(0, deploy.channels(0, index), deploy.batch_records));
+        self.block
+    }
+
+    /// Puts the records of this stream before one operator with all records of `broadcast`, which every subtask hears:
+    /// with rules, with limits, with what else is small and holds for all.
+    ///
+    /// Event time is that of the slower of the two: a broadcast stream without end needs `event_time` with `idle_after`, if
+    /// anything behind the operator waits for watermarks.
+    pub fn connect_broadcast<D>(self, broadcast: Stream<D>) -> Broadcast<C::Out, D::Out>
+    where
+        D: Chain<Out: Clone>,
+    {
+        self.end_block(1, single_edge(|deploy: &BlockDeploy, index| deploy.local(0, index)));
+        Broadcast::new(self.topology, self.block, &broadcast)
     }
 
     /// Sends everything to one subtask, as the records of one key.

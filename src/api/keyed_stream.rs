@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::stream::Prototype;
 use super::topology::BlockMakers;
-use super::{ConnectedStreams, Stream, Topology};
+use super::{ConnectedStreams, KeyedBroadcast, Stream, Topology};
 use crate::error::Result;
 use crate::model::{Data, Key, Keyed};
 use crate::operator::{BatchHead, Chain, Dedup, Fold, KeyedProcess, MapWithState, Process, Reduce, States};
@@ -46,6 +46,18 @@ impl<K: Key, T: Data> KeyedStream<K, T> {
     /// one type.
     pub fn connect<U: Data>(self, other: KeyedStream<K, U>) -> ConnectedStreams<K, T, U> {
         ConnectedStreams::new(self, other)
+    }
+
+    /// Puts the records of this stream before one operator with all records of `broadcast`, which every subtask hears:
+    /// with rules, with limits, with what else is small and holds for all keys.
+    ///
+    /// Event time is that of the slower of the two: a broadcast stream without end needs `event_time` with `idle_after`, if
+    /// timers, or anything behind the operator, wait for watermarks.
+    pub fn connect_broadcast<C>(self, broadcast: Stream<C>) -> KeyedBroadcast<K, T, C::Out>
+    where
+        C: Chain<Out: Clone>,
+    {
+        KeyedBroadcast::new(&self, &broadcast)
     }
 
     /// The edge along which the records come.

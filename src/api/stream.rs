@@ -9,8 +9,8 @@ use super::topology::{BlockMakers, Topology};
 use crate::error::{BoxError, Result};
 use crate::model::Data;
 use crate::operator::{
-    AsyncMap, AsyncMapOperator, BoxedChain, Chain, Filter, FlatMap, Inspect, Map, SideOutput, SubtaskContext, Then,
-    TryFilter, TryFlatMap, TryInspect, TryMap,
+    AsyncMap, AsyncMapOperator, BoxedChain, Chain, Filter, FlatMap, Inspect, Map, OperatorStates, ProcessStream,
+    SideOutput, StreamProcess, SubtaskContext, Then, TryFilter, TryFlatMap, TryInspect, TryMap,
 };
 use crate::plan::BlockShape;
 use crate::runtime::OpenChain;
@@ -181,6 +181,64 @@ impl<C: Chain> Stream<C> {
     {
         let function = Prototype::new(function);
         self.then("try_inspect", None, move |_| Ok(TryInspect::new(function.instance())))
+    }
+
+    /// Hands each record to a function of the user, with states of the subtask at hand.
+    ///
+    /// # Shape
+    /// Whatever the function emits, with the event times that it gives. What it emits when it hears a watermark goes before
+    /// the watermark.
+    ///
+    /// # State
+    /// What `open` declares. It is called once per subtask and attempt, and makes the function. The states lie in memory,
+    /// and each snapshot holds all of them.
+    ///
+    /// # Recovery
+    /// A snapshot holds the states. What the function emitted after it is emitted again.
+    ///
+    /// # Example
+    /// Pairs of neighbours; the first of a pair waits in a state:
+    /// ```
+    /// use millstream::model::Record;
+    /// use millstream::operator::{Emit, OperatorList, StreamContext, StreamProcess};
+    /// use millstream::prelude::*;
+    ///
+    /// struct Pairs {
+    ///     waiting: OperatorList<u64>,
+    /// }
+    ///
+    /// impl StreamProcess<u64> for Pairs {
+    ///     type Out = (u64, u64);
+    ///
+    ///     fn on_record<E: Emit<(u64, u64)>>(
+    ///         &mut self,
+    ///         record: Record<u64>,
+    ///         context: &mut StreamContext<'_>,
+    ///         out: &mut E,
+    ///     ) -> Result<()> {
+    ///         match context.list(self.waiting).pop() {
+    ///             Some(first) => out.emit(Record { value: (first, record.value), time: record.time }),
+    ///             None => Ok(context.list(self.waiting).push(record.value)),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let topology = Topology::new("pairs");
+    /// let pairs = topology
+    ///     .source("numbers", Collection::of(1..=4))
+    ///     .process("pairs", |states| Ok(Pairs { waiting: states.list("waiting")? }))
+    ///     .collect("results");
+    /// topology.start(JobOptions::new().parallelism(1))?.wait()?;
+    /// assert_eq!(pairs.take(), [(1, 2), (3, 4)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    pub fn process<P, F>(self, uid: &str, open: F) -> Stream<impl Chain<Out = P::Out> + use<P, F, C>>
+    where
+        P: StreamProcess<C::Out>,
+        F: Fn(&mut OperatorStates<'_>) -> Result<P> + Send + Sync + 'static,
+    {
+        let name = uid.to_owned();
+        self.then("process", Some(uid), move |context| ProcessStream::open(&name, context, &open))
     }
 
     /// Calls an asynchronous function for each record, a hundred at a time, and emits the results in the order of the

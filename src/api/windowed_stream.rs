@@ -9,7 +9,7 @@ use crate::operator::window::contents::Contents;
 use crate::operator::window::evictor::{self, Evictor};
 use crate::operator::window::trigger::{self, Purging, TriggerFor};
 use crate::operator::window::{
-    Evicting, Evicts, Global, KeepAll, Keying, PerKey, Unkeyed, WindowAssigner, WindowError, WindowOperator,
+    Evicting, Evicts, Global, KeepAll, Keying, LateTo, PerKey, Unkeyed, WindowAssigner, WindowError, WindowOperator,
     WindowSettings,
 };
 use crate::operator::{BatchHead, Chain, SideOutput, Then};
@@ -208,13 +208,16 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, R, V: Evicts<T>> WindowedStream<Z
     /// # Errors
     /// At build time, if the windows are of processing time.
     pub fn late_to(mut self, side: &SideOutput<T>) -> Self {
-        self.settings.late_to = Some(side.clone());
+        self.settings.late_to = Some(LateTo::one(side));
         self
     }
 }
 
-/// The operator behind windows.
-pub(super) type Windows<Z, T, A, R, C> = Then<BatchHead<Keyed<<Z as Keying>::Key, T>>, WindowOperator<Z, T, A, R, C>>;
+/// The operator of windows behind a chain.
+pub(super) type Behind<H, Z, T, A, R, C> = Then<H, WindowOperator<Z, T, A, R, C>>;
+
+/// The operator of windows behind one stream.
+pub(super) type Windows<Z, T, A, R, C> = Behind<BatchHead<Keyed<<Z as Keying>::Key, T>>, Z, T, A, R, C>;
 
 impl<Z, T, A, R, V> WindowedStream<Z, T, A, R, V>
 where
@@ -237,19 +240,42 @@ where
         C: Contents<Z, T>,
     {
         let Self { stream, kind, uid, settings, mistake, .. } = self;
-        {
-            let mut draft = stream.topology.draft();
-            if let Some(side) = &settings.late_to {
-                draft.fills(stream.block, side.id());
-            }
-            if let Some(mistake) = mistake.or(settings.check().err()) {
-                draft.mistake(PlanError::Window { uid: uid.clone(), mistake });
-            }
+        if let Some(mistake) = mistake {
+            stream.topology.draft().mistake(PlanError::Window { uid: uid.clone(), mistake });
         }
-        let (prototype, name) = (Prototype::new((settings, parts)), uid.clone());
-        stream.then(kind, Some(&uid), move |context| {
-            let (settings, parts) = prototype.instance();
-            WindowOperator::open(&name, settings, contents(parts), context)
-        })
+        put_windows(stream, kind, &uid, settings, parts, contents)
     }
+}
+
+/// Puts the operator of windows behind a stream. Each instance keeps what `contents` makes of a clone of `parts`.
+pub(super) fn put_windows<H, Z, T, A, R, P, C>(
+    stream: Stream<H>,
+    kind: &'static str,
+    uid: &str,
+    settings: WindowSettings<T, A, R>,
+    parts: P,
+    contents: fn(P) -> C,
+) -> Stream<Behind<H, Z, T, A, R, C>>
+where
+    H: Chain<Out = Keyed<Z::Key, T>>,
+    Z: Keying,
+    T: Data,
+    A: WindowAssigner<T>,
+    R: TriggerFor<A::Kind, T>,
+    P: Clone + Send + 'static,
+    C: Contents<Z, T>,
+{
+    {
+        let mut draft = stream.topology.draft();
+        let sides = settings.late_to.iter().flat_map(LateTo::sides);
+        sides.for_each(|side| draft.fills(stream.block, *side));
+        if let Err(mistake) = settings.check() {
+            draft.mistake(PlanError::Window { uid: uid.to_owned(), mistake });
+        }
+    }
+    let (prototype, name) = (Prototype::new((settings, parts)), uid.to_owned());
+    stream.then(kind, Some(uid), move |context| {
+        let (settings, parts) = prototype.instance();
+        WindowOperator::open(&name, settings, contents(parts), context)
+    })
 }

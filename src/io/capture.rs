@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millstream_actors::ids::{Attempt, CheckpointId};
-use millstream_actors::time::{Clock, Moment, Timestamp};
+use millstream_actors::time::{Clock, Moment};
 use serde::{Deserialize, Serialize};
 
 use super::{Committer, Prepared, Sink, SinkWriter};
@@ -64,7 +64,6 @@ struct Place<T> {
     sealed: BTreeMap<Sealed, Vec<usize>>,
     /// In the order in which they became visible.
     committed: Vec<usize>,
-    watermarks: Vec<(u32, Timestamp)>,
 }
 
 /// The name of records that become visible together.
@@ -99,8 +98,8 @@ impl Captures {
 
 impl<T> Capture<T> {
     fn new() -> Self {
-        let (written, committed, watermarks) = (Vec::new(), Vec::new(), Vec::new());
-        Self(Arc::new(Mutex::new(Place { written, sealed: BTreeMap::new(), committed, watermarks })))
+        let (written, sealed, committed) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Self(Arc::new(Mutex::new(Place { written, sealed, committed })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Place<T>> {
@@ -114,16 +113,6 @@ impl<T> Capture<T> {
         let (subtask, attempt, at) = (0, Attempt(0), Moment::ZERO);
         place.written.push(Written { record, subtask, attempt, at, fate: Fate::Open });
         place.committed.push(index);
-    }
-
-    /// Hears a watermark that has reached the sink.
-    pub(crate) fn saw_watermark(&self, subtask: u32, at: Timestamp) {
-        self.lock().watermarks.push((subtask, at));
-    }
-
-    /// The watermarks that reached the sink, with the subtask that saw each, in order.
-    pub(crate) fn watermarks(&self) -> Vec<(u32, Timestamp)> {
-        self.lock().watermarks.clone()
     }
 }
 

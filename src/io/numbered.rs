@@ -37,7 +37,7 @@ impl NumberSplit {
 pub(super) fn strided(count: u64, parallelism: u32) -> SplitQueue<NumberSplit> {
     let step = NonZeroU64::new(parallelism.into()).unwrap_or(NonZeroU64::MIN);
     let total = (count < u64::MAX).then_some(count);
-    SplitQueue::new((0..step.get()).map(|next| NumberSplit { next, step, end: count }), total)
+    SplitQueue::one_each((0..step.get()).map(|next| NumberSplit { next, step, end: count }), total)
 }
 
 /// Cuts the numbers below `count` into one range per subtask.
@@ -45,7 +45,7 @@ pub(super) fn ranges(count: u64, parallelism: u32) -> SplitQueue<NumberSplit> {
     let splits = u128::from(parallelism.max(1));
     let start = |split: u128| (u128::from(count) * split / splits) as u64;
     let range = |split| NumberSplit { next: start(split), step: NonZeroU64::MIN, end: start(split + 1) };
-    SplitQueue::new((0..splits).map(range), Some(count))
+    SplitQueue::one_each((0..splits).map(range), Some(count))
 }
 
 /// Reads the items of numbers, split after split.

@@ -11,17 +11,24 @@ use crate::error::Result;
 /// The splits of a bounded input that nobody has taken yet.
 ///
 /// Split number r is kept for reader r until some other reader runs out of work, so the first splits go to the same
-/// readers in every run; what is left goes to whoever asks, in order.
+/// readers in every run; what is left goes to whoever asks, in order. Splits that are one for each reader are not given to
+/// others: of splits that cover the same event time, one that is read behind another would come too late.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitQueue<S> {
     left: BTreeMap<u64, S>,
     total: Option<u64>,
+    is_one_each: bool,
 }
 
 impl<S> SplitQueue<S> {
     /// All of `splits`, which together have `total` units of progress.
     pub fn new(splits: impl IntoIterator<Item = S>, total: Option<u64>) -> Self {
-        Self { left: (0..).zip(splits).collect(), total }
+        Self { left: (0..).zip(splits).collect(), total, is_one_each: false }
+    }
+
+    /// Split number r for reader r, and for no other.
+    pub fn one_each(splits: impl IntoIterator<Item = S>, total: Option<u64>) -> Self {
+        Self { is_one_each: true, ..Self::new(splits, total) }
     }
 }
 
@@ -30,6 +37,9 @@ impl<S: Serialize + DeserializeOwned + Send + 'static> SplitEnumerator for Split
 
     fn next_split(&mut self, reader: u32) -> Result<Option<S>> {
         let own = self.left.remove(&u64::from(reader));
+        if self.is_one_each {
+            return Ok(own);
+        }
         Ok(own.or_else(|| self.left.pop_first().map(|(_, split)| split)))
     }
 
@@ -51,5 +61,14 @@ mod tests {
         assert_eq!(next(1).as_deref(), Some("b"));
         assert_eq!(next(0).as_deref(), Some("d"));
         assert_eq!(next(0), None);
+    }
+
+    #[test]
+    fn split_of_another_reader_waits_for_it() {
+        let mut queue = SplitQueue::one_each(["a", "b"].map(str::to_owned), None);
+        let mut next = |reader| queue.next_split(reader).unwrap();
+        assert_eq!(next(1).as_deref(), Some("b"));
+        assert_eq!(next(1), None);
+        assert_eq!(next(0).as_deref(), Some("a"));
     }
 }

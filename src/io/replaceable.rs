@@ -32,7 +32,7 @@ pub(crate) fn discover<S: Source>(
     parallelism: u32,
 ) -> Result<EitherEnumerator<S>> {
     match surroundings.script::<S::Out>(uid)? {
-        Some(script) => Ok(Either::Scripted(Lanes::of(script.lanes()))),
+        Some(script) => Ok(Either::Scripted(Lanes::of(script.lanes(), parallelism))),
         None => source.discover(parallelism).map(Either::Own),
     }
 }

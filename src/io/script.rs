@@ -252,21 +252,26 @@ pub struct LanePosition {
     line: usize,
 }
 
-/// The lanes that no reader has yet.
+/// The lanes that no reader has yet. They are dealt to the readers in turn, whichever asks first.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Lanes(VecDeque<LanePosition>);
+pub struct Lanes {
+    left: Vec<LanePosition>,
+    readers: usize,
+}
 
 impl Lanes {
-    pub(crate) fn of(lanes: usize) -> Self {
-        Self((0..lanes).map(|lane| LanePosition { lane, line: 0 }).collect())
+    pub(crate) fn of(lanes: usize, readers: u32) -> Self {
+        let left = (0..lanes).map(|lane| LanePosition { lane, line: 0 }).collect();
+        Self { left, readers: readers.max(1) as usize }
     }
 }
 
 impl SplitEnumerator for Lanes {
     type Split = LanePosition;
 
-    fn next_split(&mut self, _reader: u32) -> Result<Option<LanePosition>> {
-        Ok(self.0.pop_front())
+    fn next_split(&mut self, reader: u32) -> Result<Option<LanePosition>> {
+        let own = self.left.iter().position(|position| position.lane % self.readers == reader as usize);
+        Ok(own.map(|index| self.left.remove(index)))
     }
 }
 
@@ -276,8 +281,8 @@ impl<T: Data + Clone + Sync> Source for Script<T> {
     type Enumerator = Lanes;
     type Reader = ScriptReader<T>;
 
-    fn discover(&self, _parallelism: u32) -> Result<Lanes> {
-        Ok(Lanes::of(self.lanes.len()))
+    fn discover(&self, parallelism: u32) -> Result<Lanes> {
+        Ok(Lanes::of(self.lanes.len(), parallelism))
     }
 
     fn reader(&self, context: &mut SubtaskContext) -> Result<ScriptReader<T>> {

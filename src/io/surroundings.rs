@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use millstream_actors::ids::SubtaskId;
+use millstream_actors::time::TimeSignal;
 
 use super::capture::Captures;
 use super::feed::Feeds;
@@ -22,16 +23,19 @@ pub(crate) struct Surroundings {
     scripts: BTreeMap<String, Arc<dyn Any + Send + Sync>>,
     /// What is pushed into all sources, if they are not read.
     pub(crate) feeds: Option<Feeds>,
-    /// Sees where keyed records go.
+    /// Sees where keyed records go, and how far event time has come.
     pub(crate) witness: Option<Arc<dyn Witness>>,
     /// The name of the run, if it is not to be a random one.
     pub(crate) run: Option<Arc<str>>,
 }
 
-/// Sees where keyed records go; for tests, since it is told per record.
+/// Sees where keyed records go, and how far event time has come; for tests, since it is told per record.
 pub(crate) trait Witness: Send + Sync + 'static {
     /// A record whose key has this hash is sent to subtask `to` of the next block.
     fn routed(&self, from: SubtaskId, hash: KeyHash, to: usize);
+
+    /// This leaves a subtask, behind all records that it has to do with.
+    fn signalled(&self, from: SubtaskId, signal: TimeSignal);
 }
 
 impl Surroundings {

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::event_time::AlignmentGroups;
-use super::{Hold, SideEmitter, SideId, SideOutput, SplitNames};
+use super::{Hold, Share, SideEmitter, SideId, SideOutput, SplitNames};
 use crate::error::{Error, Result};
 use crate::io::Surroundings;
 use crate::model::{self, Data, Key, MaxParallelism};
@@ -23,6 +23,9 @@ use crate::state::{Store, Table};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperatorState {
     by_uid: BTreeMap<String, Vec<u8>>,
+    /// What can be handed out anew when the number of subtasks changes.
+    #[serde(default)]
+    shares: BTreeMap<String, Share>,
 }
 
 impl OperatorState {
@@ -39,6 +42,17 @@ impl OperatorState {
     /// Takes over everything from `other`.
     pub(crate) fn extend(&mut self, other: Self) {
         self.by_uid.extend(other.by_uid);
+        self.shares.extend(other.shares);
+    }
+
+    /// Puts what a function of `uid` keeps in the subtask.
+    pub(crate) fn put_share(&mut self, uid: &str, share: Share) {
+        self.shares.insert(uid.to_owned(), share);
+    }
+
+    /// What functions keep in the subtask, by uid.
+    pub(crate) fn shares(&self) -> &BTreeMap<String, Share> {
+        &self.shares
     }
 
     /// The state of `uid`, if the snapshot has any.
@@ -186,6 +200,9 @@ pub struct SubtaskContext {
     pub(crate) alignment_groups: AlignmentGroups,
     /// Whether an operator may be full, and wants to be asked by [`Control::Room`](super::Control::Room).
     pub(crate) may_be_full: bool,
+    /// Whether an operator may leave results of records for later, and wants to be asked by
+    /// [`Control::Unfinished`](super::Control::Unfinished) behind records, too.
+    pub(crate) leaves_results: bool,
     /// What a test has put in the place of the outside world.
     pub(crate) surroundings: Surroundings,
     /// What is broken on purpose.
@@ -218,6 +235,7 @@ impl SubtaskContext {
             wants_arrivals: false,
             alignment_groups: AlignmentGroups::default(),
             may_be_full: false,
+            leaves_results: false,
             surroundings: Surroundings::default(),
             sabotage: None,
             store: None,
@@ -232,6 +250,12 @@ impl SubtaskContext {
     /// If it cannot be decoded as `T`.
     pub fn restored_state<T: DeserializeOwned>(&self, uid: &str) -> Result<Option<T>> {
         self.restored.as_ref().map_or(Ok(None), |restored| restored.state.get(uid))
+    }
+
+    /// What a function of `uid` begins with in this subtask.
+    pub(crate) fn share(&self, uid: &str) -> Share {
+        let shares = self.restored.as_ref().map(|restored| restored.state.shares());
+        shares.and_then(|shares| shares.get(uid)).cloned().unwrap_or_default()
     }
 
     /// The table of keyed state that belongs to `uid`, with what the snapshot has of it.

@@ -1,8 +1,10 @@
-//! The head of a block with two keyed inputs: the records of both meet, in one mailbox, as one or the other.
+//! The head of a block with two inputs: the records of both meet, in one mailbox, as one or the other.
 
+use std::marker::PhantomData;
 use std::vec;
 
 use millstream_actors::time::{TimeSignal, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::chain::{BATCH_OF_LOOK_AHEAD, end_time};
 use super::{Chain, Control, Emit, Event, HeadStatus, Step};
@@ -10,7 +12,7 @@ use crate::error::Result;
 use crate::model::{Data, Key, Keyed, Record, RecordBatch};
 
 /// A record of the one input or of the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Either<L, R> {
     /// From the first input.
     Left(L),
@@ -18,18 +20,71 @@ pub enum Either<L, R> {
     Right(R),
 }
 
-/// What is left of a batch.
-type Values<K, T> = vec::IntoIter<Keyed<K, T>>;
+/// What the records of two inputs are, and what they become where they meet.
+///
+/// Implemented by this library only.
+pub trait Meeting: Send + 'static {
+    /// A record of the first input.
+    type Left: Data;
+    /// A record of the second input.
+    type Right: Data;
+    /// A record of either.
+    type Out: Data;
 
-/// The head of a block that takes batches of two types of records, with keys of one type.
-pub struct EitherHead<K, L, R> {
-    values: Either<Values<K, L>, Values<K, R>>,
-    times: vec::IntoIter<Timestamp>,
-    /// Records that the operators behind hear of before they get them.
-    upcoming: Vec<Keyed<K, Either<L, R>>>,
+    /// Says that a record is of the first input.
+    fn of_left(left: Self::Left) -> Self::Out;
+
+    /// Says that a record is of the second input.
+    fn of_right(right: Self::Right) -> Self::Out;
 }
 
-impl<K, L, R> EitherHead<K, L, R> {
+/// Both inputs have keys, of one type.
+pub struct BothKeyed<K, L, R>(PhantomData<(K, L, R)>);
+
+/// The inputs have nothing to do with each other.
+pub struct Apart<L, R>(PhantomData<(L, R)>);
+
+impl<K: Key, L: Data, R: Data> Meeting for BothKeyed<K, L, R> {
+    type Left = Keyed<K, L>;
+    type Right = Keyed<K, R>;
+    type Out = Keyed<K, Either<L, R>>;
+
+    #[inline]
+    fn of_left(Keyed { hash, key, value }: Keyed<K, L>) -> Self::Out {
+        Keyed { hash, key, value: Either::Left(value) }
+    }
+
+    #[inline]
+    fn of_right(Keyed { hash, key, value }: Keyed<K, R>) -> Self::Out {
+        Keyed { hash, key, value: Either::Right(value) }
+    }
+}
+
+impl<L: Data, R: Data> Meeting for Apart<L, R> {
+    type Left = L;
+    type Right = R;
+    type Out = Either<L, R>;
+
+    #[inline]
+    fn of_left(left: L) -> Either<L, R> {
+        Either::Left(left)
+    }
+
+    #[inline]
+    fn of_right(right: R) -> Either<L, R> {
+        Either::Right(right)
+    }
+}
+
+/// The head of a block that takes batches of two types of records.
+pub struct EitherHead<M: Meeting> {
+    values: Either<vec::IntoIter<M::Left>, vec::IntoIter<M::Right>>,
+    times: vec::IntoIter<Timestamp>,
+    /// Records that the operators behind hear of before they get them.
+    upcoming: Vec<M::Out>,
+}
+
+impl<M: Meeting> EitherHead<M> {
     /// A head with no batch in hand.
     #[must_use]
     pub fn new() -> Self {
@@ -44,18 +99,14 @@ impl<K, L, R> EitherHead<K, L, R> {
     }
 }
 
-impl<K, L, R> Default for EitherHead<K, L, R> {
+impl<M: Meeting> Default for EitherHead<M> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-fn with<K, T, U>(keyed: Keyed<K, T>, value_of: impl FnOnce(T) -> U) -> Keyed<K, U> {
-    Keyed { hash: keyed.hash, key: keyed.key, value: value_of(keyed.value) }
-}
-
-impl<K: Key, L: Data, R: Data> Chain for EitherHead<K, L, R> {
-    type Out = Keyed<K, Either<L, R>>;
+impl<M: Meeting> Chain for EitherHead<M> {
+    type Out = M::Out;
 
     fn run<E: Emit<Self::Out>>(&mut self, limit: usize, out: &mut E) -> Result<Step> {
         let records = limit.min(self.left());
@@ -63,12 +114,8 @@ impl<K: Key, L: Data, R: Data> Chain for EitherHead<K, L, R> {
         while left > 0 {
             let next = left.min(BATCH_OF_LOOK_AHEAD);
             match &mut self.values {
-                Either::Left(values) => {
-                    self.upcoming.extend(values.by_ref().take(next).map(|keyed| with(keyed, Either::Left)));
-                }
-                Either::Right(values) => {
-                    self.upcoming.extend(values.by_ref().take(next).map(|keyed| with(keyed, Either::Right)));
-                }
+                Either::Left(values) => self.upcoming.extend(values.by_ref().take(next).map(M::of_left)),
+                Either::Right(values) => self.upcoming.extend(values.by_ref().take(next).map(M::of_right)),
             }
             out.look_ahead(&self.upcoming);
             for value in self.upcoming.drain(..) {
@@ -94,11 +141,11 @@ impl<K: Key, L: Data, R: Data> Chain for EitherHead<K, L, R> {
         let wrong = "both ends of a channel are made by one call, for one type";
         (self.values, self.times) = match *input {
             0 => {
-                let batch = rows.downcast::<RecordBatch<Keyed<K, L>>>().expect(wrong);
+                let batch = rows.downcast::<RecordBatch<M::Left>>().expect(wrong);
                 (Either::Left(batch.values.into_iter()), batch.times.into_iter())
             }
             _ => {
-                let batch = rows.downcast::<RecordBatch<Keyed<K, R>>>().expect(wrong);
+                let batch = rows.downcast::<RecordBatch<M::Right>>().expect(wrong);
                 (Either::Right(batch.values.into_iter()), batch.times.into_iter())
             }
         };

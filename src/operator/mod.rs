@@ -17,29 +17,37 @@ mod map;
 mod map_with_state;
 mod partition;
 mod process;
+mod share;
 mod side_output;
 mod sink;
 mod source_head;
+mod watch;
 pub mod window;
 
 pub use async_map::{AsyncMap, AsyncMapOperator, Retries};
 pub use chain::{BatchHead, BoxedChain, Chain, HeadStatus, Step, Then};
 pub use context::{Counter, Counters, CountersView, OperatorState, Restored, SubtaskContext};
 pub use dedup::Dedup;
-pub use either_head::{Either, EitherHead};
+pub use either_head::{Apart, BothKeyed, Either, EitherHead, Meeting};
 pub use filter::{Filter, TryFilter};
 pub use flat_map::{FlatMap, TryFlatMap};
 pub use fold::{Fold, Reduce};
 pub use inspect::{Inspect, TryInspect};
-pub use join::{Bounds, IntervalJoin};
+pub use join::{Bounds, Change, IntervalJoin, LookupJoin, TemporalJoin};
 pub use key_by::KeyBy;
 pub use map::{Map, TryMap};
 pub use map_with_state::MapWithState;
 pub use partition::{ByKeyGroup, Custom, First, Local, Partition, Random, RoundRobin};
 pub use process::{
-    CoProcess, KeyContext, KeyedProcess, Map as KeyedMap, MapState, OfEither, Process, States, TimeKind, Timer, Value,
+    Aggregating, AggregatingState, BroadcastProcess, BroadcastState, BroadcastStates, CoProcess, KeyContext,
+    KeyedBroadcastContext, KeyedBroadcastProcess, KeyedProcess, KeyedState, List, ListState, Map as KeyedMap, MapState,
+    OfEither, OperatorList, OperatorStates, Process, ProcessBroadcast, ProcessKeyedBroadcast, ProcessStream,
+    ReadOnlyContext, Reducing, ReducingState, States, StreamContext, StreamProcess, TimeKind, Timer, UnionList, Value,
     ValueState,
 };
+#[cfg(test)]
+pub(crate) use share::{Portion, Sharing};
+pub(crate) use share::{Share, hand_out};
 pub use side_output::{SideEmitter, SideId, SideOutput};
 pub use sink::SinkOperator;
 pub use source_head::SourceHead;

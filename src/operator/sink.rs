@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use millstream_actors::ids::CheckpointId;
 use millstream_actors::sabotage::Sabotage;
-use millstream_actors::time::TimeSignal;
 
 use super::{Control, Counter, Emit, Operator, SubtaskContext};
 use crate::error::{Error, Result};
@@ -21,7 +20,7 @@ pub struct SinkOperator<S: Sink>(Outlet<S>);
 
 enum Outlet<S: Sink> {
     Own(TwoPhase<S>),
-    Captured { memory: Capture<S::In>, subtask: u32, writes: TwoPhase<Capture<S::In>> },
+    Captured(TwoPhase<Capture<S::In>>),
 }
 
 impl<S: Sink> SinkOperator<S> {
@@ -35,8 +34,7 @@ impl<S: Sink> SinkOperator<S> {
             None => Outlet::Own(TwoPhase::open(uid, sink, context)?),
             Some(memory) => {
                 let memory = memory.map_err(|_| Error::other(format!("two outputs are called '{uid}'")))?;
-                let writes = TwoPhase::open(uid, &memory, context)?;
-                Outlet::Captured { memory, subtask: context.index, writes }
+                Outlet::Captured(TwoPhase::open(uid, &memory, context)?)
             }
         }))
     }
@@ -50,21 +48,14 @@ impl<S: Sink> Operator for SinkOperator<S> {
     fn on_record<E: Emit<Infallible>>(&mut self, record: Record<S::In>, _out: &mut E) -> Result<()> {
         match &mut self.0 {
             Outlet::Own(writes) => writes.write(record),
-            Outlet::Captured { writes, .. } => writes.write(record),
+            Outlet::Captured(writes) => writes.write(record),
         }
-    }
-
-    fn on_signal<E: Emit<Infallible>>(&mut self, signal: TimeSignal, out: &mut E) -> Result<()> {
-        if let (Outlet::Captured { memory, subtask, .. }, TimeSignal::Watermark(at)) = (&self.0, signal) {
-            memory.saw_watermark(*subtask, at);
-        }
-        out.signal(signal)
     }
 
     fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
         match &mut self.0 {
             Outlet::Own(writes) => writes.on_control(control),
-            Outlet::Captured { writes, .. } => writes.on_control(control),
+            Outlet::Captured(writes) => writes.on_control(control),
         }
     }
 }
@@ -144,3 +135,7 @@ impl<S: Sink> TwoPhase<S> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "sink_tests.rs"]
+mod tests;

@@ -186,10 +186,11 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
             chain,
             router,
             sides,
-            time: SentTime::NOTHING,
+            time: SentTime::nothing(opening.subtask, deploy.surroundings.witness.clone()),
             emission: Emission::Complete,
             waits_for_processing_time: context.waits_for_processing_time,
             may_be_full: context.may_be_full,
+            leaves_results: context.leaves_results,
             wants_arrivals: context.wants_arrivals,
             clock: context.clock,
             counters: context.counters,
@@ -204,6 +205,7 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
 fn failure(block: &str, error: &Error) -> Failure {
     let (operator, message) = match error.kind() {
         ErrorKind::User { operator, source } => (operator.as_str(), source.to_string()),
+        ErrorKind::Declaration { operator, mistake } => (operator.as_str(), mistake.clone()),
         _ => (block, error.to_string()),
     };
     let kind = match error.kind() {
@@ -215,6 +217,7 @@ fn failure(block: &str, error: &Error) -> Failure {
             | StateError::Format { .. },
         ) => FailureKind::Untrusted,
         ErrorKind::Undecodable { .. } => FailureKind::Input,
+        ErrorKind::Declaration { .. } => FailureKind::Mistake,
         _ => FailureKind::Error,
     };
     Failure::of_job(operator, kind, message)
@@ -234,6 +237,7 @@ struct BlockTask<C, R> {
     emission: Emission,
     waits_for_processing_time: bool,
     may_be_full: bool,
+    leaves_results: bool,
     wants_arrivals: bool,
     clock: Arc<dyn Clock>,
     counters: Counters,
@@ -347,6 +351,10 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
         for side in &mut self.sides {
             side.drain(outputs).map_err(|error| failure(&self.name, &error))?;
         }
+        // What is left of the batch comes behind that.
+        if self.leaves_results && self.ask_whether_unfinished()? == Emission::Unfinished {
+            return Ok(Progress { records: step.records, then: Then::Unfinished });
+        }
         let then = match step.head {
             HeadStatus::BatchDone => Then::BatchDone,
             HeadStatus::BatchGoesOn | HeadStatus::Read(ReadStatus::More) => Then::More,
@@ -387,7 +395,7 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
     }
 
     fn event_time(&mut self) -> TaskTime {
-        let SentTime { watermark, is_idle } = self.time;
+        let SentTime { watermark, is_idle, .. } = self.time;
         let mut time = TaskTime { watermark, is_idle, ..TaskTime::SILENT };
         // To ask cannot fail.
         let _ = self.chain.on_control(&mut Control::EventTime(&mut time));

@@ -10,6 +10,7 @@ use millstream_actors::task::SubtaskSnapshot;
 use serde::{Deserialize, Serialize};
 
 use super::block::COUNTERS;
+use super::shares::hand_out_shares;
 use crate::error::{Error, Result};
 use crate::model::{self, MaxParallelism};
 use crate::operator::{CountersView, OperatorState};
@@ -211,7 +212,11 @@ impl JobCheckpoints {
         *current = Some(attempt);
         let restored = match self.latest()? {
             None => None,
-            Some(stored) => Some(self.layout.adopt(&stored.layout, stored.manifest)?),
+            Some(stored) => {
+                let mut manifest = self.layout.adopt(&stored.layout, stored.manifest)?;
+                hand_out_shares(&mut manifest.subtasks)?;
+                Some(manifest)
+            }
         };
         let next_checkpoint = self.state.manifests().next_checkpoint()?;
         Ok(Beginning { attempt, restored, next_checkpoint })

@@ -6,6 +6,7 @@ mod deploy;
 mod job;
 mod options;
 mod routing;
+mod shares;
 
 pub(crate) use block::{BlockDeploy, BlockFactory, OpenChain, OpenSide, SourceDeploy, SourceSplits, StateQuestion};
 pub(crate) use deploy::{Deployment, prepare};
@@ -13,3 +14,4 @@ pub use job::{JobHandle, JobWatch, Ledger};
 pub use options::JobOptions;
 pub(crate) use options::default_parallelism;
 pub(crate) use routing::{Broadcaster, Fork, NoRouter, PartitionRouter, Router, SideRouter, TypedSide};
+pub(crate) use shares::hand_out_shares;

@@ -1,11 +1,14 @@
 //! The end of a block: typed buffers per channel, sent when they are full or the block has nothing more to do.
 
+use std::sync::Arc;
+
 use millstream_actors::channel::{Outputs, Sender};
+use millstream_actors::ids::SubtaskId;
 use millstream_actors::packet::Signal;
 use millstream_actors::time::{TimeSignal, Timestamp};
 
 use crate::error::Result;
-use crate::io::SplitSignal;
+use crate::io::{SplitSignal, Witness};
 use crate::model::{Data, Record, RecordBatch};
 use crate::operator::{Emit, Partition, SideEmitter};
 
@@ -30,17 +33,20 @@ pub(crate) struct RouterEnd<'a, R> {
     pub(crate) time: &'a mut SentTime,
 }
 
-/// What a block has said of event time.
-#[derive(Debug, Clone, Copy)]
+/// What a subtask has said of event time.
 pub(crate) struct SentTime {
     /// The last watermark.
     pub(crate) watermark: Timestamp,
     pub(crate) is_idle: bool,
+    witness: Option<(Arc<dyn Witness>, SubtaskId)>,
 }
 
 impl SentTime {
-    /// Nothing.
-    pub(crate) const NOTHING: Self = Self { watermark: Timestamp::NONE, is_idle: false };
+    /// Nothing; `witness` will see what `subtask` says.
+    pub(crate) fn nothing(subtask: SubtaskId, witness: Option<Arc<dyn Witness>>) -> Self {
+        let witness = witness.map(|witness| (witness, subtask));
+        Self { watermark: Timestamp::NONE, is_idle: false, witness }
+    }
 }
 
 impl<T, R: Router<T>> Emit<T> for RouterEnd<'_, R> {
@@ -57,6 +63,9 @@ impl<T, R: Router<T>> Emit<T> for RouterEnd<'_, R> {
             TimeSignal::Watermark(at) => self.time.watermark = at,
             TimeSignal::Idle => self.time.is_idle = true,
             TimeSignal::Active => self.time.is_idle = false,
+        }
+        if let Some((witness, subtask)) = &self.time.witness {
+            witness.signalled(*subtask, signal);
         }
         self.flush()?;
         self.outputs.broadcast(Signal::Time(signal));

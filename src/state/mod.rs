@@ -18,6 +18,7 @@ mod folding;
 mod generations;
 mod image;
 mod index;
+mod keys;
 mod manifest;
 mod namespaces;
 mod opening;

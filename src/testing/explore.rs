@@ -38,15 +38,17 @@ pub(super) fn explore(simulation: &Simulation, seeds: impl IntoIterator<Item = u
         seen.restores += run.restores() as u64;
         seen.checkpoints += run.checkpoints().len() as u64;
         if let Err(mismatch) = run.check_end().and_then(|()| check(&run)) {
-            seen.counterexample = Some(Box::new(shrink(&simulation, mismatch, check)));
+            let knows_input = run.input_was_asked_for();
+            seen.counterexample = Some(Box::new(shrink(&simulation, mismatch, check, knows_input)));
             break;
         }
     }
     seen
 }
 
-/// Removes faults, then lines of scripts in ever smaller pieces, as long as the run still fails.
-fn shrink(simulation: &Simulation, mismatch: Mismatch, check: Check<'_>) -> Counterexample {
+/// Removes faults, then lines of scripts in ever smaller pieces, as long as the run still fails. Without a line of its
+/// script, any run fails a check that does not know its input: then all lines stay.
+fn shrink(simulation: &Simulation, mismatch: Mismatch, check: Check<'_>, knows_input: bool) -> Counterexample {
     let found = simulation.with_faults(simulation.all_faults());
     let fails = |candidate: &Simulation| {
         let run = candidate.run();
@@ -62,7 +64,7 @@ fn shrink(simulation: &Simulation, mismatch: Mismatch, check: Check<'_>) -> Coun
             None => index += 1,
         }
     }
-    for uid in best.found.scripts.keys() {
+    for uid in best.found.scripts.keys().filter(|_| knows_input) {
         let mut piece = best.shrunk.scripts[uid].len() / 2;
         while piece > 0 {
             let mut from = 0;

@@ -156,6 +156,12 @@ impl Fault {
         Self::new(Effect::Delay(WorkKind::Persist, by), target, Trigger::Work { nth: 1 })
     }
 
+    /// A manifest is written late: the first, if nothing else is said. The attempt that asked for it may be over by then.
+    #[must_use]
+    pub fn slow_publish(by: Duration) -> Self {
+        Self::new(Effect::Delay(WorkKind::Publish, by), Target::Coordinator, Trigger::Work { nth: 1 })
+    }
+
     /// An answer of the target to the coordinator comes late: the first, if nothing else is said.
     #[must_use]
     pub fn late_ack(target: Target, by: Duration) -> Self {

@@ -1,4 +1,4 @@
-//! Draws faults that kill, from a seed: of all actors, at all points.
+//! Draws faults from a seed: those that kill, of all actors, at all points; and those of all other kinds.
 
 use std::time::Duration;
 
@@ -15,14 +15,40 @@ const RECORDS: u64 = 400;
 /// The virtual time at which an actor dies, at most, in milliseconds.
 const MILLIS: u64 = 300;
 
+/// How much later than it should something comes, at most, in milliseconds.
+const LATE_MILLIS: u64 = 200;
+
 /// Draws `count` kills for the actors of `plan`.
-pub(super) fn draw(seed: u64, count: usize, plan: &Plan) -> Vec<Fault> {
+pub(super) fn kills(seed: u64, count: usize, plan: &Plan) -> Vec<Fault> {
     // Another sequence than that of the run, so that the same run can be had without its faults.
     let mut random = SplitMix64::of_item(seed, 1);
-    (0..count).map(|_| draw_one(&mut random, plan)).collect()
+    (0..count).map(|_| kill(&mut random, plan)).collect()
 }
 
-fn draw_one(random: &mut SplitMix64, plan: &Plan) -> Fault {
+/// Draws `count` faults that do not kill an actor.
+pub(super) fn others(seed: u64, count: usize, plan: &Plan) -> Vec<Fault> {
+    let mut random = SplitMix64::of_item(seed, 2);
+    (0..count).map(|_| other(&mut random, plan)).collect()
+}
+
+fn other(random: &mut SplitMix64, plan: &Plan) -> Fault {
+    let target = draw_subtask(random, plan);
+    let late = Duration::from_millis(1 + random.below(LATE_MILLIS));
+    let fault = match random.below(9) {
+        0 => return Fault::panic(target).at_record(random.below(RECORDS)),
+        1 => Fault::power_loss().at(CrashPoint::AfterPersist),
+        2 => Fault::fail_write(target),
+        3 => Fault::fail_commit(target),
+        4 => Fault::fail_publish(),
+        5 => Fault::slow_commit(target, late),
+        6 => Fault::slow_write(target, late),
+        7 => Fault::late_ack(target, late),
+        _ => Fault::slow_publish(late),
+    };
+    fault.nth(1 + random.below(OCCASIONS))
+}
+
+fn kill(random: &mut SplitMix64, plan: &Plan) -> Fault {
     let target = draw_target(random, plan);
     let is_coordinator = target == Target::Coordinator;
     let fault = Fault::kill(target);
@@ -51,13 +77,21 @@ fn draw_target(random: &mut SplitMix64, plan: &Plan) -> Target {
     if kind == 9 {
         return Target::Job;
     }
+    match draw_subtask(random, plan) {
+        Target::Subtask { uid, .. } if kind == 7 => Target::Block { uid },
+        target => target,
+    }
+}
+
+/// A subtask of a block in which something has a uid, if there is one.
+fn draw_subtask(random: &mut SplitMix64, plan: &Plan) -> Target {
     let named = plan.blocks.iter().filter_map(|block| {
         let uid = block.nodes.iter().find_map(|node| node.uid.clone())?;
         Some((uid, block.parallelism))
     });
     let named = named.collect::<Vec<_>>();
-    let Some((uid, parallelism)) = named.get(random.below(named.len() as u64) as usize) else {
-        return Target::Coordinator;
-    };
-    if kind == 7 { Target::block(uid) } else { Target::subtask(uid, random.below(u64::from(*parallelism)) as u32) }
+    match named.get(random.below(named.len() as u64) as usize) {
+        Some((uid, parallelism)) => Target::subtask(uid, random.below(u64::from(*parallelism)) as u32),
+        None => Target::Coordinator,
+    }
 }

@@ -1,5 +1,6 @@
 //! What a simulated run did: its outputs with the fate of each record, its attempts, checkpoints and faults.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use super::difference::Difference;
 use super::fault::Fault;
 use super::simulation::AnyScript;
 use super::trace::Trace;
+use super::world::block_of;
 use super::{Mismatch, Script};
 use crate::error::Result;
 use crate::io::{Capture, Captures, Fate, Written};
@@ -31,6 +33,7 @@ pub struct Run {
     scripts: BTreeMap<String, Arc<dyn AnyScript>>,
     trace: Trace,
     disks: CrashDisks,
+    input_was_asked_for: Cell<bool>,
 }
 
 /// One process of a run.
@@ -58,7 +61,12 @@ impl Run {
         trace: Trace,
         disks: CrashDisks,
     ) -> Self {
-        Self { seed, plan, struck, lives, captures, scripts, trace, disks }
+        Self { seed, plan, struck, lives, captures, scripts, trace, disks, input_was_asked_for: Cell::new(false) }
+    }
+
+    /// Whether somebody computes from the input what must come out.
+    pub(super) fn input_was_asked_for(&self) -> bool {
+        self.input_was_asked_for.get()
     }
 
     /// The seed.
@@ -168,22 +176,24 @@ impl Run {
         self.capture::<T>(uid).written()
     }
 
-    /// The watermarks that reached the sink `uid`, with the subtask that saw each, in order.
+    /// The watermarks that came through the block which holds `uid` (an operator, a source or a sink), with the subtask
+    /// of each, in order. Within an attempt, those of a subtask rise.
     ///
     /// # Panics
-    /// As [`Run::output`].
+    /// If the topology has no such uid.
     #[must_use]
-    pub fn watermarks<T: Data>(&self, uid: &str) -> Vec<(u32, Timestamp)> {
-        self.capture::<T>(uid).watermarks()
+    pub fn watermarks(&self, uid: &str) -> Vec<(u32, Timestamp)> {
+        self.trace.watermarks(block_of(uid, &self.plan)).collect()
     }
 
     /// The records of the script in the place of source `uid`. An oracle that begins with them stays right when the
-    /// script is shrunk.
+    /// script is shrunk; the script is not shrunk for a check that does not ask for them.
     ///
     /// # Panics
     /// If there is no script of such records.
     #[must_use]
     pub fn input<T: Data + Clone + Sync>(&self, uid: &str) -> Vec<T> {
+        self.input_was_asked_for.set(true);
         let script = self.scripts.get(uid).and_then(|script| script.as_any().downcast_ref::<Script<T>>());
         let script = script.unwrap_or_else(|| panic!("source '{uid}' has no script of such records"));
         script.values().cloned().collect()

@@ -56,6 +56,7 @@ pub struct Simulation {
     options: JobOptions,
     pub(super) faults: Vec<Fault>,
     random_kills: usize,
+    random_faults: usize,
     pub(super) scripts: BTreeMap<String, Arc<dyn AnyScript>>,
     real_sinks: BTreeSet<String>,
     limit: Duration,
@@ -116,6 +117,7 @@ impl Simulation {
             options,
             faults: Vec::new(),
             random_kills: 0,
+            random_faults: 0,
             scripts: BTreeMap::new(),
             real_sinks: BTreeSet::new(),
             limit: LIMIT,
@@ -133,7 +135,7 @@ impl Simulation {
 
     /// The same with exactly these faults.
     pub(super) fn with_faults(&self, faults: Vec<Fault>) -> Self {
-        Self { faults, random_kills: 0, ..self.clone() }
+        Self { faults, random_kills: 0, random_faults: 0, ..self.clone() }
     }
 
     /// Another seed.
@@ -154,6 +156,13 @@ impl Simulation {
     #[must_use]
     pub fn kill_randomly(self, kills: usize) -> Self {
         Self { random_kills: kills, ..self }
+    }
+
+    /// Adds `faults` faults of all other kinds, drawn from the seed: panics, power losses, writes and commits that fail or
+    /// come late. Some may never be due.
+    #[must_use]
+    pub fn fault_randomly(self, faults: usize) -> Self {
+        Self { random_faults: faults, ..self }
     }
 
     /// Puts `script` in the place of the source `uid`.
@@ -193,10 +202,13 @@ impl Simulation {
     #[must_use]
     pub fn all_faults(&self) -> Vec<Fault> {
         let drawn = match self.topology.plan_with(self.options.parallelism) {
-            Ok(plan) if self.random_kills > 0 => random_faults::draw(self.seed, self.random_kills, &plan),
-            _ => Vec::new(),
+            Ok(plan) => {
+                let kills = random_faults::kills(self.seed, self.random_kills, &plan);
+                [kills, random_faults::others(self.seed, self.random_faults, &plan)].concat()
+            }
+            Err(_) => Vec::new(),
         };
-        self.faults.iter().cloned().chain(drawn).collect()
+        [&self.faults[..], &drawn].concat()
     }
 
     /// Runs the topology to its end.

@@ -5,7 +5,8 @@ use std::hash::Hasher;
 use std::time::Duration;
 
 use millstream_actors::faults::{CrashPoint, Passing, Work};
-use millstream_actors::ids::SubtaskId;
+use millstream_actors::ids::{BlockId, SubtaskId};
+use millstream_actors::time::{TimeSignal, Timestamp};
 
 use crate::model::{KeyHash, StableHasher};
 
@@ -44,6 +45,13 @@ pub enum Happening {
         /// The receiver, as a position in its block.
         to: usize,
     },
+    /// A subtask said how far event time has come, behind all records that it had emitted.
+    Signalled {
+        /// The subtask.
+        from: SubtaskId,
+        /// What it said.
+        signal: TimeSignal,
+    },
     /// Blocking work was handed out.
     Work(Work),
 }
@@ -59,6 +67,15 @@ impl Trace {
                 self.hash_subtask(*from);
                 self.hasher.write_u64(hash.0);
                 self.hasher.write_usize(*to);
+            }
+            Happening::Signalled { from, signal } => {
+                self.hash_subtask(*from);
+                self.hasher.write_i64(match signal {
+                    TimeSignal::Watermark(at) => at.as_millis(),
+                    // No watermark is the absence of a time, nor can one lie so low.
+                    TimeSignal::Idle => i64::MIN,
+                    TimeSignal::Active => i64::MIN + 1,
+                });
             }
             Happening::Work(work) => {
                 self.hasher.write_u64(work.kind as u64);
@@ -106,7 +123,17 @@ impl Trace {
                 passing.point == CrashPoint::AfterPublish || passing.point == CrashPoint::Opened && is_first(*passing)
             }
             Happening::Struck(_) | Happening::ProcessBegan => true,
-            Happening::Routed { .. } | Happening::Work(_) => false,
+            Happening::Routed { .. } | Happening::Signalled { .. } | Happening::Work(_) => false,
+        })
+    }
+
+    /// The watermarks of the subtasks of `block`, with the subtask, in order.
+    pub(super) fn watermarks(&self, block: BlockId) -> impl Iterator<Item = (u32, Timestamp)> {
+        self.events.iter().filter_map(move |event| match event.what {
+            Happening::Signalled { from, signal: TimeSignal::Watermark(at) } if from.block == block => {
+                Some((from.index, at))
+            }
+            _ => None,
         })
     }
 
@@ -144,6 +171,7 @@ impl fmt::Display for Event {
             Happening::Struck(fault) => write!(f, "STRUCK: {fault}"),
             Happening::ProcessBegan => f.write_str("a process begins"),
             Happening::Routed { from, hash, to } => write!(f, "subtask {from} sends key {:016x} to {to}", hash.0),
+            Happening::Signalled { from, signal } => write!(f, "subtask {from} says {signal:?}"),
             Happening::Work(work) => write!(f, "{:?} is handed out", work.kind),
         }
     }

@@ -9,7 +9,7 @@ use millstream_actors::faults::{CrashPoint, Faults, Passing, Strike, Work};
 use millstream_actors::ids::{BlockId, CheckpointId, SubtaskId};
 use millstream_actors::job::Controls;
 use millstream_actors::kill::{KillSwitch, Victim};
-use millstream_actors::time::Clock;
+use millstream_actors::time::{Clock, TimeSignal};
 
 use super::fault::{Effect, Fault, Target, Trigger};
 use super::trace::{Happening, Trace};
@@ -308,5 +308,9 @@ impl Chance for World {
 impl Witness for World {
     fn routed(&self, from: SubtaskId, hash: KeyHash, to: usize) {
         self.lock().note(Happening::Routed { from, hash, to });
+    }
+
+    fn signalled(&self, from: SubtaskId, signal: TimeSignal) {
+        self.lock().note(Happening::Signalled { from, signal });
     }
 }

@@ -48,8 +48,11 @@ impl Bounds {
 /// One record out per pair of records of a key whose event times fit; built by
 /// [`ConnectedStreams::interval_join`](crate::ConnectedStreams::interval_join).
 ///
+/// # State
+/// Per key, each record until the watermark says that all it could be joined with has come.
+///
 /// # Source
-/// `docs/semantics.md`, section 11; the rules are those of Flink's interval join.
+/// `docs/semantics.md`, laws JN-3 and JN-4; the rules are those of Flink's interval join.
 pub struct IntervalJoin<L, R, F> {
     uid: String,
     bounds: Bounds,
@@ -63,8 +66,8 @@ pub struct IntervalJoin<L, R, F> {
 
 impl<L, R, F> IntervalJoin<L, R, F>
 where
-    L: Data + Clone + Serialize + DeserializeOwned,
-    R: Data + Clone + Serialize + DeserializeOwned,
+    L: Data + Serialize + DeserializeOwned,
+    R: Data + Serialize + DeserializeOwned,
 {
     pub(crate) fn open<K: Key>(
         uid: &str,
@@ -78,20 +81,21 @@ where
         Ok(Self { uid: uid.to_owned(), bounds, join, left, right, late, late_left, late_right })
     }
 
-    /// Whether the record comes behind the watermark, and joins nothing.
+    /// Whether the record comes at or behind the watermark. Its pairs might lie there, too: then they would be late
+    /// further down, and some of what they need is forgotten.
     fn is_late<K: Key>(&self, time: Timestamp, context: &KeyContext<'_, K>) -> Result<bool> {
         if !time.is_some() {
             return Err(Error::user(&self.uid, "a record has no event time: call `event_time` before the join"));
         }
-        Ok(time < context.watermark())
+        Ok(time <= context.watermark())
     }
 }
 
 impl<K, L, R, O, F> CoProcess<K, L, R> for IntervalJoin<L, R, F>
 where
     K: Key,
-    L: Data + Clone + Serialize + DeserializeOwned,
-    R: Data + Clone + Serialize + DeserializeOwned,
+    L: Data + Serialize + DeserializeOwned,
+    R: Data + Serialize + DeserializeOwned,
     O: Data,
     F: FnMut(&L, &R) -> O + Send + 'static,
 {
@@ -101,7 +105,9 @@ where
         let time = left.time;
         if self.is_late(time, context)? {
             self.late.add(1);
-            self.late_left.iter().for_each(|side| side.emit(left.clone()));
+            if let Some(side) = &self.late_left {
+                side.emit(left);
+            }
             return Ok(());
         }
         for (other, rights) in context.map(self.right).range(time + self.bounds.lower..=time + self.bounds.upper)? {
@@ -117,7 +123,9 @@ where
         let time = right.time;
         if self.is_late(time, context)? {
             self.late.add(1);
-            self.late_right.iter().for_each(|side| side.emit(right.clone()));
+            if let Some(side) = &self.late_right {
+                side.emit(right);
+            }
             return Ok(());
         }
         for (other, lefts) in context.map(self.left).range(time - self.bounds.upper..=time - self.bounds.lower)? {

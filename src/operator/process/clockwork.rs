@@ -2,15 +2,16 @@
 
 use millstream_actors::time::{TimeSignal, Timestamp};
 
+use super::names::TIMERS;
 use crate::error::Result;
 use crate::model::{Key, KeyHash};
-use crate::operator::{Emission, SubtaskContext};
+use crate::operator::{Emission, Share, SubtaskContext};
 use crate::state::{KeyedTable, StateError, Timers, VisitTables};
 
 /// The event and processing timers of one operator, and what it hears of time.
 ///
 /// # Source
-/// `docs/semantics.md`, section 4; the rules are those of Flink's timer service.
+/// `docs/semantics.md`, section 14; the rules are those of Flink's timer service.
 pub(crate) struct Clockwork<K: Key> {
     event: Timers<K, ()>,
     processing: Timers<K, ()>,
@@ -57,12 +58,14 @@ pub(crate) enum Next<K> {
 impl<K: Key> Clockwork<K> {
     pub(crate) fn open(uid: &str, context: &mut SubtaskContext) -> Result<Self> {
         context.waits_for_processing_time = true;
-        let mut timers = |kind: &str| -> Result<Timers<K, ()>> {
-            let name = format!("{uid}/{kind} timers");
+        // A record that was late before a failure is late behind it, though channels begin anew without a watermark.
+        let Share { watermark, .. } = context.share(uid);
+        let mut timers = |name: &str| -> Result<Timers<K, ()>> {
+            let name = format!("{uid}/{name}");
             Ok(Timers::open(context.store(&name)?, &name)?)
         };
-        let (event, processing) = (timers("event")?, timers("processing")?);
-        Ok(Self { event, processing, watermark: Timestamp::MIN, firing: None })
+        let (event, processing) = (timers(TIMERS[0])?, timers(TIMERS[1])?);
+        Ok(Self { event, processing, watermark, firing: None })
     }
 
     pub(crate) fn watermark(&self) -> Timestamp {

@@ -40,4 +40,4 @@ pub use sliding::{Sliding, SlidingWindows};
 pub use time_window::TimeWindow;
 pub use tumbling::Tumbling;
 
-pub(crate) use keep::{WindowOperator, WindowSettings};
+pub(crate) use keep::{LateTo, WindowOperator, WindowSettings};

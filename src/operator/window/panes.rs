@@ -88,12 +88,15 @@ impl Panes {
         Some(TimeWindow::new(inside - Timespan::from_millis(distance), inside + Timespan::from_millis(size - distance)))
     }
 
-    /// The window that begins next behind `window`.
-    pub(super) fn next_window(&self, window: TimeWindow) -> TimeWindow {
+    /// The window that begins next behind `window`; none if that would be behind the end of time.
+    pub(super) fn next_window(&self, window: TimeWindow) -> Option<TimeWindow> {
         let (slide, end) = (self.grid.period(), window.end() + self.grid.period());
         // A start before the beginning of time was cut off, so it is known from the end.
-        let start = if window.start() == Timestamp::MIN { end - self.size } else { window.start() + slide };
-        TimeWindow::new(start, end)
+        if window.start() == Timestamp::MIN {
+            return Some(TimeWindow::new(end - self.size, end));
+        }
+        let start = window.start().as_millis().checked_add(slide.as_millis())?;
+        Some(TimeWindow::new(Timestamp::from_millis(start), end))
     }
 
     /// Whether `pane` ends at, and another one begins with, the last timestamp there is.
@@ -125,6 +128,11 @@ mod tests {
 
     fn panes_of(assigner: &Sliding) -> Panes {
         WindowAssigner::<()>::panes(assigner).expect("the windows overlap")
+    }
+
+    /// The one that begins last of all windows.
+    fn last_window(assigner: &mut Sliding) -> TimeWindow {
+        assigner.assign(&(), Timestamp::MAX).unwrap().next().expect("the windows overlap")
     }
 
     #[test]
@@ -178,10 +186,12 @@ mod tests {
                 let first = panes.windows_of(pane).filter(|window| window.max_timestamp() > behind).last();
                 prop_assert_eq!(panes.first_window_behind(pane, behind), first);
             }
+            let last = last_window(&mut assigner);
+            prop_assert_eq!(panes.next_window(last), None);
             let mut in_order = assigner.assign(&(), time).unwrap().collect::<Vec<_>>();
             in_order.reverse();
             for pair in in_order.windows(2) {
-                prop_assert_eq!(panes.next_window(pair[0]), pair[1]);
+                prop_assert_eq!(panes.next_window(pair[0]), Some(pair[1]));
             }
         }
     }

@@ -1,13 +1,13 @@
 //! What an operator of windows knows of the present: the watermark it has heard, and the clock.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
-use millstream_actors::time::{Clock, Timestamp};
+use millstream_actors::time::Timestamp;
 
 use super::{TimeDomain, WindowAssigner, WindowTime};
 use crate::error::{Error, Result};
 use crate::model::Record;
+use crate::operator::watch::Watch;
 use crate::operator::{OperatorState, SubtaskContext};
 
 /// The watermark and the clock.
@@ -16,20 +16,15 @@ use crate::operator::{OperatorState, SubtaskContext};
 /// The watermark is part of the snapshot, though channels begin anew without one: a window that is over stays over, and
 /// a record that was late is late again.
 pub(crate) struct Present {
-    uid: String,
+    uid: Arc<str>,
     watermark: Timestamp,
-    clock: Arc<dyn Clock>,
-    /// What the clock showed, if it was read for the record or event at hand, or one that came with it.
-    read: Cell<Option<Timestamp>>,
-    /// Records that come with the one that the clock was read for.
-    coming: usize,
+    watch: Watch,
 }
 
 impl Present {
     pub(crate) fn open(uid: &str, context: &SubtaskContext) -> Result<Self> {
         let watermark = context.restored_state::<Timestamp>(uid)?.unwrap_or(Timestamp::MIN);
-        let (uid, clock) = (uid.to_owned(), Arc::clone(&context.clock));
-        Ok(Self { uid, watermark, clock, read: Cell::new(None), coming: 0 })
+        Ok(Self { uid: uid.into(), watermark, watch: Watch::new(&context.clock) })
     }
 
     pub(crate) fn snapshot(&self, state: &mut OperatorState) -> Result<()> {
@@ -39,6 +34,11 @@ impl Present {
     /// The uid of the operator.
     pub(crate) fn uid(&self) -> &str {
         &self.uid
+    }
+
+    /// The same, for those who keep it.
+    pub(crate) fn shared_uid(&self) -> Arc<str> {
+        Arc::clone(&self.uid)
     }
 
     /// The watermark; [`Timestamp::MIN`] as long as there is none.
@@ -57,27 +57,19 @@ impl Present {
     /// Hears that `records` come at once: the clock is read for all of them together.
     #[inline]
     pub(crate) fn look_ahead(&mut self, records: usize) {
-        self.read.set(None);
-        self.coming = records;
+        self.watch.look_ahead(records);
     }
 
     /// Hears that the next record or event is here.
     #[inline]
     pub(crate) fn next(&mut self) {
-        match self.coming.checked_sub(1) {
-            Some(coming) => self.coming = coming,
-            None => self.read.set(None),
-        }
+        self.watch.next();
     }
 
     /// What the clock shows, for the record or event at hand.
     #[inline]
     pub(crate) fn now(&self) -> Timestamp {
-        self.read.get().unwrap_or_else(|| {
-            let now = self.clock.processing_time();
-            self.read.set(Some(now));
-            now
-        })
+        self.watch.now()
     }
 
     /// The time that decides the windows of a record.

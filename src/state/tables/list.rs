@@ -93,6 +93,14 @@ impl<K: Key, T: Serialize + DeserializeOwned + Send + 'static> ListTable<K, T> {
     pub fn clear(&mut self, hash: KeyHash, key: &K) -> Result<(), StateError> {
         self.lists.clear(hash, key)
     }
+
+    /// All keys that have elements, each once, as [`Table::keys`](crate::state::Table::keys) does.
+    ///
+    /// # Errors
+    /// See [`ListTable`].
+    pub fn keys(&mut self) -> Result<Vec<(KeyHash, K)>, StateError> {
+        self.lists.heads.keys()
+    }
 }
 
 impl<K: Key, T: Serialize + DeserializeOwned + Send + 'static> VisitTables for ListTable<K, T> {

@@ -139,7 +139,15 @@ impl<K: Key, N: EntryName, V: Serialize + DeserializeOwned + Send + 'static> Map
         Ok(())
     }
 
-    fn find<'a>(
+    /// All keys that have entries, each once, as [`Table::keys`](crate::state::Table::keys) does.
+    ///
+    /// # Errors
+    /// See [`MapTable`].
+    pub fn keys(&mut self) -> Result<Vec<(KeyHash, K)>, StateError> {
+        self.rows.keys_of_rows(|entry| &entry.key)
+    }
+
+    pub(super) fn find<'a>(
         &'a mut self,
         hash: KeyHash,
         key: &'a K,

@@ -112,6 +112,25 @@ impl<K: Key, T: Serialize + DeserializeOwned + Send + 'static> TtlListTable<K, T
         self.list.clear(hash, key)
     }
 
+    /// Removes all elements in the list of `key`, and gives those that may be seen.
+    ///
+    /// # Errors
+    /// See [`TtlListTable`].
+    pub fn take(&mut self, hash: KeyHash, key: &K, now: Timestamp) -> Result<Vec<T>, StateError> {
+        self.sweep(now)?;
+        let ttl = self.ttl;
+        let elements = self.list.take(hash, key)?.into_iter().filter(|timed| !ttl.is_hidden(timed.since, now));
+        Ok(elements.map(|timed| timed.value).collect())
+    }
+
+    /// All keys that have elements, also elements that are over, each once, as [`Table::keys`](crate::state::Table::keys) does.
+    ///
+    /// # Errors
+    /// See [`TtlListTable`].
+    pub fn keys(&mut self) -> Result<Vec<(KeyHash, K)>, StateError> {
+        self.list.keys()
+    }
+
     /// Writes a list anew, if `next` says that elements of it have to go, or that their time-to-live begins anew.
     fn rewrite(
         &mut self,

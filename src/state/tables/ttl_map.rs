@@ -1,5 +1,7 @@
 //! Decides how maps are used whose entries live for a time.
 
+use std::ops::RangeInclusive;
+
 use millstream_actors::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,6 +62,23 @@ impl<K: Key, N: EntryName, V: Serialize + DeserializeOwned + Send + 'static> Ttl
         Ok(self.map.get_mut(hash, key, name)?.map(|timed| timed.renew(now)))
     }
 
+    /// The entry `name` of `key`, to be changed; if there is none, `init` makes one.
+    ///
+    /// # Errors
+    /// See [`TtlMapTable`].
+    pub fn get_or_insert_with(
+        &mut self,
+        hash: KeyHash,
+        key: &K,
+        name: &N,
+        now: Timestamp,
+        init: impl FnOnce() -> V,
+    ) -> Result<&mut V, StateError> {
+        self.find(hash, key, name, now)?;
+        let timed = self.map.get_or_insert_with(hash, key, name, || Timed { since: now, value: init() })?;
+        Ok(timed.renew(now))
+    }
+
     /// Sets the entry `name` of `key`. Does not read what is replaced.
     ///
     /// # Errors
@@ -88,19 +107,44 @@ impl<K: Key, N: EntryName, V: Serialize + DeserializeOwned + Send + 'static> Ttl
         key: &'a K,
         now: Timestamp,
     ) -> Result<impl Iterator<Item = (&'a N, &'a V)>, StateError> {
+        self.see(hash, key, now, None)
+    }
+
+    /// The entries of `key` whose names are in `names`, in order.
+    ///
+    /// # Errors
+    /// See [`TtlMapTable`].
+    pub fn range<'a>(
+        &'a mut self,
+        hash: KeyHash,
+        key: &'a K,
+        now: Timestamp,
+        names: RangeInclusive<N>,
+    ) -> Result<impl Iterator<Item = (&'a N, &'a V)>, StateError> {
+        self.see(hash, key, now, Some(names))
+    }
+
+    /// Looks at entries: those that are over leave, and where reading counts, the others begin anew.
+    fn see<'a>(
+        &'a mut self,
+        hash: KeyHash,
+        key: &'a K,
+        now: Timestamp,
+        names: Option<RangeInclusive<N>>,
+    ) -> Result<impl Iterator<Item = (&'a N, &'a V)>, StateError> {
         self.sweep(now)?;
         let ttl = self.ttl;
         let touched = |timed: &Timed<V>| ttl.is_hidden(timed.since, now) || ttl.is_renewed(timed.since, now);
-        let entries = self.map.entries(hash, key)?.filter(|(_, timed)| touched(timed));
-        let names: Vec<(N, Timestamp)> = entries.map(|(name, timed)| (name.clone(), timed.since)).collect();
-        for (name, since) in names {
+        let entries = self.map.find(hash, key, names.clone())?.filter(|(_, timed)| touched(timed));
+        let touched: Vec<(N, Timestamp)> = entries.map(|(name, timed)| (name.clone(), timed.since)).collect();
+        for (name, since) in touched {
             if self.ttl.is_hidden(since, now) {
                 self.map.remove(hash, key, &name)?;
             } else if let Some(timed) = self.map.get_mut(hash, key, &name)? {
                 timed.renew(now);
             }
         }
-        Ok(self.map.entries(hash, key)?.map(|(name, timed)| (name, &timed.value)))
+        Ok(self.map.find(hash, key, names)?.map(|(name, timed)| (name, &timed.value)))
     }
 
     /// Whether `key` has no entries.
@@ -117,6 +161,14 @@ impl<K: Key, N: EntryName, V: Serialize + DeserializeOwned + Send + 'static> Ttl
     /// See [`TtlMapTable`].
     pub fn clear(&mut self, hash: KeyHash, key: &K) -> Result<(), StateError> {
         self.map.clear(hash, key)
+    }
+
+    /// All keys that have entries, also entries that are over, each once, as [`Table::keys`](crate::state::Table::keys) does.
+    ///
+    /// # Errors
+    /// See [`TtlMapTable`].
+    pub fn keys(&mut self) -> Result<Vec<(KeyHash, K)>, StateError> {
+        self.map.keys()
     }
 
     /// When the time-to-live of an entry began, if it may be seen. Otherwise the entry is removed.

@@ -92,6 +92,14 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + 'static> TtlTable<K, V> {
         Ok(self.rows.remove(hash, key)?.map(|timed| timed.value))
     }
 
+    /// All keys that have values, also values that are over, each once, as [`Table::keys`](crate::state::Table::keys) does.
+    ///
+    /// # Errors
+    /// See [`TtlTable`].
+    pub fn keys(&mut self) -> Result<Vec<(KeyHash, K)>, StateError> {
+        self.rows.keys()
+    }
+
     /// When the time-to-live of `key` began, if its value may be seen. Otherwise the value is removed.
     fn find(&mut self, hash: KeyHash, key: &K, now: Timestamp) -> Result<Option<Timestamp>, StateError> {
         self.sweep(now)?;

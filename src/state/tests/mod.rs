@@ -11,6 +11,7 @@ use crate::model::{KeyGroup, KeyGroupRange, MaxParallelism, hash_key};
 
 mod corruption;
 mod crash;
+mod keys;
 mod lists;
 mod maps;
 mod memory;

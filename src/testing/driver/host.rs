@@ -88,6 +88,11 @@ impl Host {
         if self.drained { None } else { self.task.due() }
     }
 
+    /// The last watermark that it sent; [`Timestamp::NONE`] before the first.
+    pub(super) fn watermark(&mut self) -> Timestamp {
+        self.task.event_time().watermark
+    }
+
     fn read(&mut self, splits: &mut Box<dyn Enumeration>) -> Result<bool, Failure> {
         let mut worked = false;
         loop {

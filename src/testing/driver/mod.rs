@@ -30,7 +30,7 @@ use crate::error::{ErrorKind, Result};
 use crate::io::{Captures, Feeds};
 use crate::model::{Data, Key, Record};
 use crate::plan::Plan;
-use crate::runtime::{JobOptions, StateQuestion};
+use crate::runtime::{JobOptions, StateQuestion, hand_out_shares};
 use crate::state::{CrashDisks, KeyedTable, Table};
 
 /// A whole topology on the present thread, driven step by step.
@@ -275,14 +275,15 @@ impl TopologyDriver {
         new
     }
 
-    /// The last watermark that reached the sink `uid`, which takes records of type `T`.
+    /// The last watermark that came through all subtasks of the block which holds `uid` (an operator, a source or a
+    /// sink), since the driver was made or restored.
     ///
     /// # Panics
-    /// As [`TopologyDriver::output`].
-    #[must_use]
-    pub fn watermark_at<T: Data>(&self, uid: &str) -> Option<Timestamp> {
-        let memory = self.captures.read::<T>(uid);
-        memory.watermarks().last().map(|(_, at)| *at)
+    /// If the topology has no such uid.
+    pub fn watermark_at(&mut self, uid: &str) -> Option<Timestamp> {
+        let block = block_of(uid, &self.plan);
+        let of_block = self.hosts.iter_mut().filter(|host| host.id.block == block);
+        of_block.map(Host::watermark).min().filter(|watermark| watermark.is_some())
     }
 
     /// The rows of the keyed state `uid`, in the order of their keys.
@@ -380,9 +381,11 @@ impl TopologyDriver {
         let channels = Channels::of(&blueprint);
         let mailboxes: BTreeMap<SubtaskId, Mailbox> = subtasks(&blueprint).map(|id| (id, Mailbox::default())).collect();
         let environment = Environment { clock: self.clock.clone(), ..Environment::real(Arc::new(NoPool), 0) };
+        let mut parts = from.map(|from| from.subtasks.clone()).unwrap_or_default();
+        hand_out_shares(&mut parts)?;
         for id in subtasks(&blueprint) {
             let wake = Wake::default();
-            let part = from.and_then(|from| Some((from.checkpoint, from.subtasks.get(&id)?.clone())));
+            let part = from.and_then(|from| Some((from.checkpoint, parts.remove(&id)?)));
             let drained = part.as_ref().is_some_and(|(_, part)| part.drained);
             let opening = TaskOpening {
                 subtask: id,

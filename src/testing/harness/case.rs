@@ -8,8 +8,9 @@ use super::rig::{Open, Rig};
 use super::sides::{Expected, ExpectedSide};
 use super::{Element, Mode};
 use crate::error::Result;
-use crate::model::{Data, Key, Keyed, hash_key};
-use crate::operator::{CountersView, Operator, SideOutput, SubtaskContext};
+use crate::model::{Data, Key, Keyed, Record, RecordBatch, hash_key};
+use crate::operator::{BatchHead, BoxedChain, CountersView, Operator, SideOutput, SubtaskContext, Then};
+use millstream_actors::packet::Rows;
 
 /// Runs one operator through a case: one call runs it in all modes, and names the one that fails.
 ///
@@ -44,10 +45,10 @@ use crate::operator::{CountersView, Operator, SideOutput, SubtaskContext};
 ///     .expect([rec_at(2, 11), watermark(20), rec(4), end()]);
 /// ```
 #[must_use = "a case does not run before something is expected"]
-pub struct OperatorHarness<O: Operator, I> {
-    open: Box<Open<O>>,
+pub struct OperatorHarness<I, T> {
+    open: Box<Open<T>>,
     is_keyed: bool,
-    enter: fn(I) -> O::In,
+    enter: Box<Enter<I>>,
     input: Vec<Element<I>>,
     exceptions: Vec<(Mode, &'static str)>,
     sides: Vec<Box<dyn ExpectedSide>>,
@@ -57,41 +58,51 @@ pub struct OperatorHarness<O: Operator, I> {
     seed: u64,
 }
 
+/// Makes a batch of what goes in.
+type Enter<I> = dyn Fn(Vec<Record<I>>) -> Rows;
+
 /// The seed of what is left to chance, unless another is given.
 const SEED: u64 = 0x6D69_6C6C;
 
-impl<O: Operator> OperatorHarness<O, O::In>
-where
-    O::In: Data + Clone + Debug,
-    O::Out: Data + PartialEq + Debug,
-{
+impl<I: Data + Clone + Debug, T: Data + PartialEq + Debug> OperatorHarness<I, T> {
     /// A case for the operator that `open` makes, which has no keyed state.
-    pub fn plain(open: impl Fn(&mut SubtaskContext) -> Result<O> + 'static) -> Self {
+    pub fn plain<O>(open: impl Fn(&mut SubtaskContext) -> Result<O> + 'static) -> Self
+    where
+        O: Operator<In = I, Out = T>,
+    {
         Self::new(open, false, |value| value)
     }
 }
 
-impl<K: Key + Debug, T: Data + Clone + Debug, O: Operator<In = Keyed<K, T>>> OperatorHarness<O, (K, T)>
-where
-    O::Out: Data + PartialEq + Debug,
-{
+impl<K: Key + Debug, V: Data + Clone + Debug, T: Data + PartialEq + Debug> OperatorHarness<(K, V), T> {
     /// A case for the operator that `open` makes, which stands behind a `key_by`. Its input is written as pairs of key
     /// and value.
-    pub fn keyed(open: impl Fn(&mut SubtaskContext) -> Result<O> + 'static) -> Self {
+    pub fn keyed<O>(open: impl Fn(&mut SubtaskContext) -> Result<O> + 'static) -> Self
+    where
+        O: Operator<In = Keyed<K, V>, Out = T>,
+    {
         Self::new(open, true, |(key, value)| Keyed { hash: hash_key(&key), key, value })
     }
 }
 
-impl<O: Operator, I: Clone + Debug> OperatorHarness<O, I>
-where
-    O::In: Data,
-    O::Out: Data + PartialEq + Debug,
-{
-    fn new(open: impl Fn(&mut SubtaskContext) -> Result<O> + 'static, is_keyed: bool, enter: fn(I) -> O::In) -> Self {
+impl<I: Clone + Debug + 'static, T: Data + PartialEq + Debug> OperatorHarness<I, T> {
+    pub(super) fn new<O>(
+        open: impl Fn(&mut SubtaskContext) -> Result<O> + 'static,
+        is_keyed: bool,
+        enter: fn(I) -> O::In,
+    ) -> Self
+    where
+        O: Operator<In: Data, Out = T>,
+    {
+        let batch = move |records: Vec<Record<I>>| -> Rows {
+            let mut batch = RecordBatch::with_capacity(0);
+            records.into_iter().for_each(|record| batch.push(Record { value: enter(record.value), time: record.time }));
+            Box::new(batch)
+        };
         Self {
-            open: Box::new(open),
+            open: Box::new(move |context| Ok(BoxedChain::new(Then::new(BatchHead::new(), open(context)?)))),
             is_keyed,
-            enter,
+            enter: Box::new(batch),
             input: Vec::new(),
             exceptions: Vec::new(),
             sides: Vec::new(),
@@ -154,7 +165,7 @@ where
     ///
     /// # Panics
     /// If something else comes out in any mode. The message names the mode, the seed and the place in the input.
-    pub fn expect(self, expected: impl IntoIterator<Item = Element<O::Out>>) {
+    pub fn expect(self, expected: impl IntoIterator<Item = Element<T>>) {
         let expected = expected.into_iter().collect::<Vec<_>>();
         for mode in self.modes() {
             if let Some(complaint) = self.complaint(mode, &expected) {
@@ -185,7 +196,7 @@ where
     }
 
     /// Says what is wrong in a mode, if anything is.
-    fn complaint(&self, mode: Mode, expected: &[Element<O::Out>]) -> Option<String> {
+    fn complaint(&self, mode: Mode, expected: &[Element<T>]) -> Option<String> {
         let (rig, outcome) = self.run(mode);
         let position = rig.as_ref().map_or(0, |rig| rig.out.position);
         if let Err(error) = outcome {
@@ -221,7 +232,7 @@ where
     }
 
     /// Runs the case in one mode.
-    fn run(&self, mode: Mode) -> (Option<Rig<'_, O>>, Result<()>) {
+    fn run(&self, mode: Mode) -> (Option<Rig<'_, T>>, Result<()>) {
         let sides = self.sides.iter().map(|side| side.probe()).collect();
         let choices = Choices::new(mode, self.seed);
         match Rig::new(&*self.open, self.is_keyed, choices, sides, Outlet::new(self.allows_late)) {
@@ -233,7 +244,7 @@ where
         }
     }
 
-    fn drive(&self, rig: &mut Rig<'_, O>) -> Result<()> {
+    fn drive(&self, rig: &mut Rig<'_, T>) -> Result<()> {
         let mut position = 0;
         while let Some(element) = self.input.get(position) {
             rig.out.position = position;
@@ -254,18 +265,16 @@ where
     }
 
     /// Hands over the records from `position` on that come in one batch; gives their number.
-    fn drive_records(&self, rig: &mut Rig<'_, O>, position: usize) -> Result<usize> {
+    fn drive_records(&self, rig: &mut Rig<'_, T>, position: usize) -> Result<usize> {
         let record_of = |element: &Element<I>| match element {
             Element::Record(record) => Some(record.clone()),
             _ => None,
         };
         let at_most = rig.batch_records();
         let records = self.input[position..].iter().map_while(record_of).take(at_most);
-        let records =
-            records.map(|record| crate::model::Record { value: (self.enter)(record.value), time: record.time });
         let records = records.collect::<Vec<_>>();
         let count = records.len();
-        rig.records(records).map(|()| count)
+        rig.batch((self.enter)(records)).map(|()| count)
     }
 }
 

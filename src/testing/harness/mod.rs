@@ -2,6 +2,7 @@
 
 mod case;
 mod element;
+mod functions;
 mod mode;
 mod outlet;
 mod rig;

@@ -8,29 +8,28 @@ use super::mode::{Between, Choices};
 use super::outlet::Outlet;
 use super::sides::SideProbe;
 use crate::error::{Error, Result};
-use crate::model::{self, Data, MaxParallelism, Record, RecordBatch};
+use crate::model::{self, Data, MaxParallelism};
 use crate::operator::{
-    BatchHead, Chain, Control, Counters, CountersView, Emission, Event, HeadStatus, Operator, OperatorState, Restored,
-    SubtaskContext, Then,
+    BoxedChain, Chain, Control, Counters, CountersView, Emission, Event, HeadStatus, OperatorState, Restored,
+    SubtaskContext,
 };
 use crate::state::{CrashDisks, KeyedTable, StateDir, StateError, StateOptions, Store, VisitTables};
 use crate::testing::ManualClock;
 use millstream_actors::ids::{Attempt, CheckpointId};
+use millstream_actors::packet::Rows;
 use millstream_actors::time::{Clock, Moment, TimeSignal, Timestamp};
 
 /// Calls that may lead to nothing before an operator is said to make no progress.
 const PATIENCE: usize = 10_000;
 
-/// What makes the operator of a case.
-pub(super) type Open<O> = dyn Fn(&mut SubtaskContext) -> Result<O>;
-
-/// The chain of one operator.
-type OnlyOne<O> = Then<BatchHead<<O as Operator>::In>, O>;
+/// What makes the operator of a case, as the only one of its chain. Its type is forgotten, so that whatever is tested, what
+/// tests it is compiled once per type of results.
+pub(super) type Open<T> = dyn Fn(&mut SubtaskContext) -> Result<BoxedChain<T>>;
 
 /// One operator, and all that surrounds it.
-pub(super) struct Rig<'a, O: Operator> {
-    open: &'a Open<O>,
-    chain: Option<OnlyOne<O>>,
+pub(super) struct Rig<'a, T> {
+    open: &'a Open<T>,
+    chain: Option<BoxedChain<T>>,
     /// The state directory, if the operator has keyed state.
     state: Option<StateDir>,
     store: Option<Store>,
@@ -40,11 +39,12 @@ pub(super) struct Rig<'a, O: Operator> {
     checkpoint: CheckpointId,
     waits_for_processing_time: bool,
     may_be_full: bool,
+    leaves_results: bool,
     woken: Arc<AtomicBool>,
     choices: Choices,
     has_ended: bool,
     pub(super) sides: Vec<Box<dyn SideProbe>>,
-    pub(super) out: Outlet<O::Out>,
+    pub(super) out: Outlet<T>,
 }
 
 /// The tables of an operator, as its store visits them.
@@ -65,17 +65,13 @@ impl<C: Chain> VisitTables for TablesOf<'_, C> {
     }
 }
 
-impl<'a, O: Operator> Rig<'a, O>
-where
-    O::In: Data,
-    O::Out: Data,
-{
+impl<'a, T: Data> Rig<'a, T> {
     pub(super) fn new(
-        open: &'a Open<O>,
+        open: &'a Open<T>,
         is_keyed: bool,
         choices: Choices,
         sides: Vec<Box<dyn SideProbe>>,
-        out: Outlet<O::Out>,
+        out: Outlet<T>,
     ) -> Result<Self> {
         // Without memory of its own, a store evicts all that it can when it is asked.
         let options =
@@ -92,6 +88,7 @@ where
             checkpoint: CheckpointId(0),
             waits_for_processing_time: false,
             may_be_full: false,
+            leaves_results: false,
             woken: Arc::default(),
             choices,
             has_ended: false,
@@ -119,10 +116,10 @@ where
         }
         context.restored = restored;
         self.sides.iter_mut().for_each(|side| side.listen(&mut context));
-        let operator = (self.open)(&mut context)?;
-        self.chain = Some(Then::new(BatchHead::new(), operator));
+        self.chain = Some((self.open)(&mut context)?);
         self.store = context.store.take();
         (self.waits_for_processing_time, self.may_be_full) = (context.waits_for_processing_time, context.may_be_full);
+        self.leaves_results = context.leaves_results;
         Ok(())
     }
 
@@ -135,7 +132,7 @@ where
         self.choices.batch()
     }
 
-    fn chain(&mut self) -> (&mut OnlyOne<O>, &mut Outlet<O::Out>) {
+    fn chain(&mut self) -> (&mut BoxedChain<T>, &mut Outlet<T>) {
         (self.chain.as_mut().expect("an operator is open from the beginning"), &mut self.out)
     }
 
@@ -143,11 +140,9 @@ where
         self.chain().0.on_control(&mut control)
     }
 
-    /// Hands over records in one batch.
-    pub(super) fn records(&mut self, records: impl IntoIterator<Item = Record<O::In>>) -> Result<()> {
-        let mut batch = RecordBatch::with_capacity(0);
-        records.into_iter().for_each(|record| batch.push(record));
-        self.control(Control::Load { rows: Some(Box::new(batch)), input: 0 })?;
+    /// Hands over a batch.
+    pub(super) fn batch(&mut self, rows: Rows) -> Result<()> {
+        self.control(Control::Load { rows: Some(rows), input: 0 })?;
         for _ in 0..PATIENCE {
             let mut room = self.choices.room();
             if self.may_be_full {
@@ -158,7 +153,11 @@ where
                 continue;
             }
             let (chain, out) = self.chain();
-            if chain.run(room, out)?.head == HeadStatus::BatchDone {
+            let head = chain.run(room, out)?.head;
+            if self.leaves_results {
+                self.finish()?;
+            }
+            if head == HeadStatus::BatchDone {
                 return Ok(());
             }
         }

@@ -14,10 +14,24 @@ pub(crate) trait Finishes: Send + 'static {
     /// What it makes.
     type Out: Data;
 
+    /// As [`Contents::LEAVES_RESULTS`](super::Contents::LEAVES_RESULTS).
+    const LEAVES_RESULTS: bool = false;
+
     /// Opens the tables it has of its own.
     fn open(&mut self, uid: &str, context: &mut SubtaskContext) -> Result<()> {
         let _ = (uid, context);
         Ok(())
+    }
+
+    /// As [`Contents::owes`](super::Contents::owes).
+    fn owes(&self) -> bool {
+        false
+    }
+
+    /// As [`Contents::hand_out`](super::Contents::hand_out).
+    fn hand_out<E: Emit<Self::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool> {
+        let _ = (budget, out);
+        Ok(true)
     }
 
     /// Shows the tables it has of its own.

@@ -128,6 +128,7 @@ where
     type Out = P::Out;
 
     const CHANGED_BY_FIRING: bool = V::EVICTS;
+    const LEAVES_RESULTS: bool = P::LEAVES_RESULTS;
 
     fn open(&mut self, uid: &str, context: &mut SubtaskContext) -> Result<()> {
         self.finish.open(uid, context)
@@ -155,6 +156,14 @@ where
     /// A window whose records have all been taken out has nothing to say.
     fn fire<E: Emit<P::Out>>(&mut self, firing: &Firing<'_, Z::Key>, held: &Vec<Record<T>>, out: &mut E) -> Result<()> {
         if held.is_empty() { Ok(()) } else { self.finish.finish(firing, held, out) }
+    }
+
+    fn owes(&self) -> bool {
+        self.finish.owes()
+    }
+
+    fn hand_out<E: Emit<P::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool> {
+        self.finish.hand_out(budget, out)
     }
 
     fn evict_before(&mut self, held: &mut Vec<Record<T>>, eviction: &Eviction) {

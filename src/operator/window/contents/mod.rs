@@ -3,13 +3,17 @@
 mod accumulated;
 mod finish;
 mod listed;
+mod pairs;
 mod processed;
+mod sides;
 
 pub(crate) use accumulated::Accumulated;
 pub(crate) use finish::{Call, Finish, Finishes, Pair};
 pub(crate) use listed::{AggregatedLater, Listed};
 pub use listed::{Evicting, Evicts, KeepAll};
+pub(crate) use pairs::Pairs;
 pub(crate) use processed::Processed;
+pub(crate) use sides::Sides;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -35,6 +39,9 @@ pub(crate) trait Contents<Z: Keying, T>: Sized + Send + 'static {
     /// Whether a firing changes what is kept: then each key must be found by itself when its window fires.
     const CHANGED_BY_FIRING: bool = false;
 
+    /// Whether one firing may give so many results that some are left for later; see [`Self::hand_out`].
+    const LEAVES_RESULTS: bool = false;
+
     /// Opens the tables it has of its own, under names that begin with `uid`.
     fn open(&mut self, uid: &str, context: &mut SubtaskContext) -> Result<()>;
 
@@ -55,6 +62,18 @@ pub(crate) trait Contents<Z: Keying, T>: Sized + Send + 'static {
 
     /// Emits what the window makes of what is kept of a key.
     fn fire<E: Emit<Self::Out>>(&mut self, firing: &Firing<'_, Z::Key>, held: &Self::Held, out: &mut E) -> Result<()>;
+
+    /// Whether firings have left results for later. Then no other window should fire before they are handed out.
+    fn owes(&self) -> bool {
+        false
+    }
+
+    /// Emits results that firings have left for later, about as many as `budget` allows, which is lowered. Whether that was
+    /// all of them.
+    fn hand_out<E: Emit<Self::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool> {
+        let _ = (budget, out);
+        Ok(true)
+    }
 
     /// Takes out what must not be seen by the window's function.
     fn evict_before(&mut self, held: &mut Self::Held, eviction: &Eviction) {

@@ -55,8 +55,8 @@ impl<K> ActiveKey<K> {
 pub(super) struct Run {
     pub(super) window: TimeWindow,
     panes: Vec<(TimeWindow, u32)>,
-    /// The window behind it, and by how much bits move on their way there.
-    next: (TimeWindow, u32),
+    /// The window behind it, if there is one before the end of time, and by how much bits move on their way there.
+    next: Option<(TimeWindow, u32)>,
 }
 
 impl Run {
@@ -103,7 +103,7 @@ impl<K: Key> ActivePanes<K> {
 
     /// Moves a key on to the window behind the one that has fired.
     pub(super) fn move_on(&mut self, run: &Run, key: &ActiveKey<K>) -> Result<()> {
-        let (window, shift) = run.next;
+        let Some((window, shift)) = run.next else { return Ok(()) };
         let bits = key.bits.checked_shr(shift).unwrap_or(0);
         if bits != 0 {
             *self.rows.get_or_insert_with(window, key.hash, &key.key, || 0)? |= bits;
@@ -123,11 +123,18 @@ impl<K: Key> ActivePanes<K> {
             return run;
         }
         let first = self.first_group_of(window, panes);
-        let next = panes.next_window(window);
-        let shift = u32::try_from(self.first_group_of(next, panes) - first).unwrap_or(u32::MAX);
-        let run = panes.panes_of(window).collect::<Vec<_>>();
-        let with_bit = |pane| (pane, (self.group_of(pane, panes) - first) as u32);
-        Run { window, panes: run.into_iter().map(with_bit).collect(), next: (next, shift) }
+        let next = panes.next_window(window).map(|next| {
+            let shift = u32::try_from(self.first_group_of(next, panes) - first).unwrap_or(u32::MAX);
+            (next, shift)
+        });
+        // Neighbours have neighbouring numbers, so one is enough to know the bits of all.
+        let first_pane = panes.pane_at(window.start());
+        let first_number = panes.number_of(first_pane);
+        let within_bit = first_number.rem_euclid(self.panes_per_bit) as u64;
+        let panes_per_bit = u64::try_from(self.panes_per_bit).unwrap_or(u64::MAX);
+        let run = panes.panes_of(window).zip(within_bit..);
+        let panes = run.map(|(pane, number)| (pane, (number / panes_per_bit) as u32)).collect();
+        Run { window, panes, next }
     }
 
     /// Keeps a run, for it will be asked for again if its window has more keys.

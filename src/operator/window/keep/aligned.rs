@@ -1,6 +1,7 @@
 //! Keeps windows that do not merge, a row per window and key, and fires all keys of a window at once.
 
 use millstream_actors::time::{Timespan, Timestamp};
+use millstream_actors::time_view::NextFiring;
 
 use super::{Fires, Keeper, Late, Parts, Rule, end_at_once, forget_windows};
 use crate::error::{Error, Result};
@@ -108,7 +109,10 @@ struct Job {
 
 /// A window that lies, in the order in which windows fire, behind all whose last timestamp is `time` or earlier.
 fn behind_windows_until(time: Timestamp) -> TimeWindow {
-    TimeWindow::new(Timestamp::MAX, time + Timespan::from_millis(1))
+    let behind = time + Timespan::from_millis(1);
+    // What reaches to the end of time holds that as well: it fires when that is reached, and not a millisecond before.
+    let end = if time == Timestamp::MAX { time } else { behind.min(Timestamp::MAX - Timespan::from_millis(1)) };
+    TimeWindow::new(Timestamp::MAX, end)
 }
 
 impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> for Aligned<Z, T, A, C> {
@@ -188,6 +192,19 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
         }
         let rule = self.rule;
         forget_windows(&mut self.contents, |window| rule.over_at(window) <= until, budget)
+    }
+
+    fn owes(&self) -> bool {
+        self.contents.owes()
+    }
+
+    fn hand_out<E: Emit<C::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool> {
+        self.contents.hand_out(budget, out)
+    }
+
+    fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>> {
+        let next = self.rows.next(self.fired)?;
+        Ok(next.map(|window| (window, self.rule.waits_for(window))))
     }
 
     fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {

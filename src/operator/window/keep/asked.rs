@@ -1,6 +1,7 @@
 //! Keeps windows that do not merge, and asks their trigger about each record and at each of its timers.
 
 use millstream_actors::time::Timestamp;
+use millstream_actors::time_view::NextFiring;
 use serde::{Deserialize, Serialize};
 
 use super::asking::Asking;
@@ -245,6 +246,18 @@ where
             return Ok(true);
         }
         forget_windows(&mut self.contents, |window| rule.over_at(window) <= until, budget)
+    }
+
+    fn owes(&self) -> bool {
+        self.contents.owes()
+    }
+
+    fn hand_out<E: Emit<C::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool> {
+        self.contents.hand_out(budget, out)
+    }
+
+    fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>> {
+        Ok(self.rows.first()?.map(|window| (window, self.asking.waits_for())))
     }
 
     fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {

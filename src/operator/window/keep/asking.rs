@@ -1,6 +1,7 @@
 //! Asks a trigger, and keeps the timers that it wants.
 
 use millstream_actors::time::Timestamp;
+use millstream_actors::time_view::NextFiring;
 
 use crate::error::Result;
 use crate::model::{Key, KeyHash};
@@ -79,6 +80,11 @@ impl<K: Key, R> Asking<K, R> {
             TimeDomain::Event => self.event.next(),
             TimeDomain::Processing => self.processing.next(),
         }
+    }
+
+    /// What windows wait for whose trigger is asked.
+    pub(super) fn waits_for(&self) -> NextFiring {
+        NextFiring::ByTrigger { watermark: self.event.next(), clock: self.processing.next() }
     }
 
     /// Takes the next timer, if its time has come.

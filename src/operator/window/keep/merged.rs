@@ -1,6 +1,7 @@
 //! Keeps windows that merge: all open windows of a key in one row, and a timer that wakes the key.
 
-use millstream_actors::time::Timestamp;
+use millstream_actors::time::{Timespan, Timestamp};
+use millstream_actors::time_view::NextFiring;
 
 use super::asked::Row;
 use super::asking::Asking;
@@ -258,6 +259,28 @@ where
             self.fired = self.fired.max(until);
         }
         Ok(true)
+    }
+
+    fn owes(&self) -> bool {
+        self.contents.owes()
+    }
+
+    fn hand_out<E: Emit<C::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool> {
+        self.contents.hand_out(budget, out)
+    }
+
+    fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>> {
+        // A window that has grown has left its timer where it was, so the next timer is no later than what it is for.
+        let Some(at) = self.wakes.next() else { return Ok(None) };
+        let earliest = match self.rule.fires() {
+            Fires::AtWindowEnd { .. } => TimeWindow::new(at, at + Timespan::from_millis(1)),
+            Fires::AtEndOfStream | Fires::Never | Fires::WhenAsked => self.rule.window_over_at(at),
+        };
+        let waits_for = match &self.asking {
+            Some(asking) => asking.waits_for(),
+            None => self.rule.waits_for(earliest),
+        };
+        Ok(Some((earliest, waits_for)))
     }
 
     fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {

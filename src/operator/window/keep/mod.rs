@@ -10,6 +10,7 @@ mod operator;
 mod rule;
 mod shared;
 
+pub(crate) use late::LateTo;
 pub(crate) use operator::{WindowOperator, WindowSettings};
 
 use aligned::Aligned;
@@ -17,6 +18,7 @@ use asked::Asked;
 use late::Late;
 use merged::Merged;
 use millstream_actors::time::Timestamp;
+use millstream_actors::time_view::NextFiring;
 use rule::{Fires, Rule};
 use shared::Shared;
 
@@ -59,6 +61,15 @@ trait Keeper<Z: Keying, T>: Send + 'static {
         time: &Present,
         out: &mut E,
     ) -> Result<bool>;
+
+    /// As [`Contents::owes`].
+    fn owes(&self) -> bool;
+
+    /// As [`Contents::hand_out`].
+    fn hand_out<E: Emit<Self::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool>;
+
+    /// The window that fires next, and what it waits for; of windows that grow, the earliest that one may be.
+    fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>>;
 
     /// Shows its tables.
     fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError>;

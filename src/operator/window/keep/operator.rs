@@ -1,22 +1,23 @@
 //! The operator of windows: hands records, watermarks and processing time to the way of keeping that its windows need.
 
 use millstream_actors::time::{TimeSignal, Timespan, Timestamp};
+use millstream_actors::time_view::NextWindow;
 
-use super::{Aligned, Asked, Fires, Keeper, Late, Merged, Parts, Rule, Shared};
+use super::{Aligned, Asked, Fires, Keeper, Late, LateTo, Merged, Parts, Rule, Shared};
 use crate::error::{Error, Result};
 use crate::model::{Data, Keyed, Record};
 use crate::operator::window::contents::Contents;
 use crate::operator::window::present::Present;
 use crate::operator::window::trigger::{Trigger, TriggerFor};
 use crate::operator::window::{Keying, TimeDomain, WindowAssigner, WindowError, WindowKind, WindowTime};
-use crate::operator::{Control, Emission, Emit, Event, Operator, SideOutput, SubtaskContext};
+use crate::operator::{Control, Emission, Emit, Event, Operator, SubtaskContext};
 
 /// What a user has set about windows.
 pub(crate) struct WindowSettings<T, A, R> {
     pub(crate) assigner: A,
     pub(crate) trigger: R,
     pub(crate) allowed_lateness: Timespan,
-    pub(crate) late_to: Option<SideOutput<T>>,
+    pub(crate) late_to: Option<LateTo<T>>,
 }
 
 impl<T, A: Clone, R: Clone> Clone for WindowSettings<T, A, R> {
@@ -51,7 +52,16 @@ pub(crate) struct WindowOperator<Z: Keying, T, A, R: Trigger<T>, C: Contents<Z, 
     kept: Kept<Z, T, A, R, C>,
     time: Present,
     advancing: Option<Advancing>,
+    /// Whether records let windows fire that may give many results.
+    fires_with_records: bool,
 }
+
+/// Keys that may fire before the results that they leave for later are handed out: until then, what is kept of them is kept
+/// twice.
+const KEYS_THAT_OWE: usize = 64;
+
+/// Records that may each let windows fire, likewise.
+const RECORDS_THAT_OWE: usize = 32;
 
 /// The way in which windows are kept.
 #[expect(clippy::large_enum_variant, reason = "there is one per operator, and records go through it")]
@@ -71,13 +81,15 @@ struct Advancing {
     signal: Option<TimeSignal>,
 }
 
+/// Does the same with whatever keeper there is. What the types of the windows rule out is not compiled.
 macro_rules! each_kept {
     ($kept:expr, $keeper:ident => $call:expr) => {
         match $kept {
-            Kept::Aligned($keeper) => $call,
-            Kept::Shared($keeper) => $call,
-            Kept::Asked($keeper) => $call,
-            Kept::Merged($keeper) => $call,
+            Kept::Merged($keeper) if Self::MERGES => $call,
+            Kept::Asked($keeper) if Self::ASKS => $call,
+            Kept::Aligned($keeper) if Self::GOES_BY_RULE => $call,
+            Kept::Shared($keeper) if Self::GOES_BY_RULE => $call,
+            _ => unreachable!("windows are opened with a keeper that their types allow"),
         }
     };
 }
@@ -90,6 +102,11 @@ where
     R: TriggerFor<A::Kind, T>,
     C: Contents<Z, T>,
 {
+    const MERGES: bool = A::Kind::MERGES;
+    const ASKS: bool =
+        !Self::MERGES && (C::CHANGED_BY_FIRING || matches!(Rule::fires_by(A::Time::DOMAIN, R::RULE), Fires::WhenAsked));
+    const GOES_BY_RULE: bool = !Self::MERGES && !Self::ASKS;
+
     /// Opens the windows of `uid`, with what the snapshot has of them.
     pub(crate) fn open(
         uid: &str,
@@ -102,20 +119,23 @@ where
         let time = Present::open(uid, context)?;
         contents.open(uid, context)?;
         let rule = Rule::new(domain, R::RULE, allowed_lateness);
-        let late = Late::new(late_to.map(|side| context.side(&side)), context);
+        let late = Late::open(late_to.as_ref(), context);
         context.waits_for_processing_time |= domain == TimeDomain::Processing;
         let parts = Parts { assigner, trigger, contents, rule, late };
         let asks = rule.fires() == Fires::WhenAsked || C::CHANGED_BY_FIRING;
+        let fires_with_records = C::LEAVES_RESULTS && (asks || rule.allows_late());
+        context.leaves_results |= C::LEAVES_RESULTS;
+        context.may_be_full |= fires_with_records;
         let kept = match (parts.assigner.panes(), rule.fires()) {
-            _ if A::Kind::MERGES => Kept::Merged(Merged::open(parts, &time, context)?),
-            _ if asks => Kept::Asked(Asked::open(parts, &time, context)?),
+            _ if Self::MERGES => Kept::Merged(Merged::open(parts, &time, context)?),
+            _ if Self::ASKS => Kept::Asked(Asked::open(parts, &time, context)?),
             // What overlapping windows share cannot be forgotten by one of them.
             (Some(panes), Fires::AtWindowEnd { purges }) if !(purges && rule.allows_late()) => {
                 Kept::Shared(Shared::open(parts, panes, &time, context)?)
             }
             _ => Kept::Aligned(Aligned::open(parts, &time, context)?),
         };
-        Ok(Self { kept, time, advancing: None })
+        Ok(Self { kept, time, advancing: None, fires_with_records })
     }
 
     /// Begins to do what is due. What follows is left for later, since it may be much; if nothing does, it is done.
@@ -125,20 +145,39 @@ where
         if due.is_some_and(|due| due <= advancing.until) { Ok(()) } else { self.go_on(0, out) }
     }
 
-    /// Goes on with what is due.
+    /// Goes on with what firings have left for later, and behind that with what is due.
     fn go_on<E: Emit<C::Out>>(&mut self, at_most: usize, out: &mut E) -> Result<()> {
-        let Some(Advancing { domain, until, signal }) = self.advancing else { return Ok(()) };
-        let (mut budget, time) = (at_most, &self.time);
-        if each_kept!(&mut self.kept, keeper => keeper.advance(domain, until, &mut budget, time, out))? {
-            self.advancing = None;
-            return signal.map_or(Ok(()), |signal| out.signal(signal));
+        let mut budget = at_most;
+        let mut all_out = self.hand_out(&mut budget, out)?;
+        while all_out && let Some(Advancing { domain, until, signal }) = self.advancing {
+            let granted = if C::LEAVES_RESULTS { budget.min(KEYS_THAT_OWE) } else { budget };
+            let (mut left, time) = (granted, &self.time);
+            let done = each_kept!(&mut self.kept, keeper => keeper.advance(domain, until, &mut left, time, out))?;
+            budget -= if done { granted - left } else { granted };
+            all_out = self.hand_out(&mut budget, out)?;
+            if done && all_out {
+                self.advancing = None;
+                return signal.map_or(Ok(()), |signal| out.signal(signal));
+            }
+            if budget == 0 {
+                break;
+            }
         }
         Ok(())
     }
 
+    fn hand_out<E: Emit<C::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool> {
+        each_kept!(&mut self.kept, keeper => keeper.hand_out(budget, out))
+    }
+
+    /// Whether there is more to do for what was heard.
+    fn is_unfinished(&self) -> bool {
+        self.advancing.is_some() || each_kept!(&self.kept, keeper => keeper.owes())
+    }
+
     /// Does all that is due.
     fn finish<E: Emit<C::Out>>(&mut self, out: &mut E) -> Result<()> {
-        while self.advancing.is_some() {
+        while self.is_unfinished() {
             self.go_on(usize::MAX, out)?;
         }
         Ok(())
@@ -199,19 +238,32 @@ where
     fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
         match control {
             Control::Tables(each) => Ok(each_kept!(&mut self.kept, keeper => keeper.tables(*each))?),
-            Control::Snapshot { .. } if self.advancing.is_some() => {
+            Control::Snapshot { .. } if self.is_unfinished() => {
                 Err(Error::other(format!("'{}' is asked for a snapshot in the middle of a firing", self.time.uid())))
             }
             Control::Snapshot { state, .. } => self.time.snapshot(state),
             Control::Unfinished(unfinished) => {
-                if self.advancing.is_some() {
+                if self.is_unfinished() {
                     **unfinished = Emission::Unfinished.max(**unfinished);
+                }
+                Ok(())
+            }
+            Control::Room(room) => {
+                if self.fires_with_records {
+                    **room = (**room).min(RECORDS_THAT_OWE);
                 }
                 Ok(())
             }
             Control::Due(due) => {
                 let own = each_kept!(&mut self.kept, keeper => keeper.next_due(TimeDomain::Processing))?;
                 **due = own.into_iter().chain(**due).min();
+                Ok(())
+            }
+            Control::EventTime(time) => {
+                if let Some((window, waits_for)) = each_kept!(&mut self.kept, keeper => keeper.next_window())? {
+                    let next = NextWindow::new(self.time.shared_uid(), window.end(), waits_for);
+                    time.next_window = Some(if A::Kind::MERGES { next.growing() } else { next });
+                }
                 Ok(())
             }
             _ => Ok(()),

@@ -1,6 +1,7 @@
 //! Decides when a window fires that needs no trigger to be asked, and when a window is over.
 
 use millstream_actors::time::{Timespan, Timestamp};
+use millstream_actors::time_view::NextFiring;
 
 use crate::operator::window::present::Present;
 use crate::operator::window::trigger::FiringRule;
@@ -35,15 +36,20 @@ impl Rule {
     /// The rule of windows that lie in `domain`, and fire by `rule`. What lies in processing time is never late.
     pub(crate) fn new(domain: TimeDomain, rule: FiringRule, allowed_lateness: Timespan) -> Self {
         let lateness = if domain == TimeDomain::Event { allowed_lateness } else { Timespan::ZERO };
-        let fires = match rule {
-            FiringRule::AtWindowEnd { domain: of, result } if of == domain => {
+        Self { domain, lateness, fires: Self::fires_by(domain, rule) }
+    }
+
+    /// When windows fire that lie in `domain`, by `rule`.
+    pub(crate) const fn fires_by(domain: TimeDomain, rule: FiringRule) -> Fires {
+        let is_event = matches!(domain, TimeDomain::Event);
+        match rule {
+            FiringRule::AtWindowEnd { domain: of, result } if matches!(of, TimeDomain::Event) == is_event => {
                 Fires::AtWindowEnd { purges: result.purges() }
             }
-            FiringRule::AtEndOfStream { .. } if domain == TimeDomain::Event => Fires::AtEndOfStream,
+            FiringRule::AtEndOfStream { .. } if is_event => Fires::AtEndOfStream,
             FiringRule::Never => Fires::Never,
             _ => Fires::WhenAsked,
-        };
-        Self { domain, lateness, fires }
+        }
     }
 
     #[inline]
@@ -66,10 +72,25 @@ impl Rule {
         }
     }
 
+    /// What a window waits for that fires by this rule.
+    pub(crate) fn waits_for(self, window: TimeWindow) -> NextFiring {
+        match (self.fires_at(window), self.domain) {
+            (Some(at), TimeDomain::Event) => NextFiring::AtWatermark(at),
+            (Some(at), TimeDomain::Processing) => NextFiring::AtClock(at),
+            (None, _) => NextFiring::Never,
+        }
+    }
+
     /// When everything that is kept for a window is let go.
     #[inline]
     pub(crate) fn over_at(self, window: TimeWindow) -> Timestamp {
         window.cleanup_time(self.lateness)
+    }
+
+    /// A window that is over at `time`.
+    pub(crate) fn window_over_at(self, time: Timestamp) -> TimeWindow {
+        let last = time - self.lateness;
+        TimeWindow::new(last, last + Timespan::from_millis(1))
     }
 
     /// Until when windows have fired when an operator opens at `watermark`. Processing time begins anew.

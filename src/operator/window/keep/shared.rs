@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use millstream_actors::time::Timestamp;
+use millstream_actors::time_view::NextFiring;
 
 use super::active::{ActivePanes, Place, Run};
 use super::{Keeper, Late, Parts, Rule, end_at_once, forget_windows};
@@ -220,6 +221,18 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
             }
         }
         forget_windows(&mut self.contents, |window| rule.over_at(window) <= until, budget)
+    }
+
+    fn owes(&self) -> bool {
+        self.contents.owes()
+    }
+
+    fn hand_out<E: Emit<C::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool> {
+        self.contents.hand_out(budget, out)
+    }
+
+    fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>> {
+        Ok(self.active.first()?.map(|window| (window, self.rule.waits_for(window))))
     }
 
     fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {

@@ -1,15 +1,17 @@
 //! Windows give what the reference gives, for random histories, in every mode.
 
-use millstream_actors::time::TimespanUnits;
+use millstream_actors::time::{TimespanUnits, Timestamp};
 use proptest::prelude::*;
 
 use super::cases::{Windows, e, sum_of};
 use super::undisclosed::Undisclosed;
 use crate::model::Record;
 use crate::operator::window::contents::{Call, Listed};
-use crate::operator::window::reference::{Cut, Outcome, Reference, Step, Time};
-use crate::operator::window::trigger::{EndOfStream, EventTime, ProcessingTime, Purging, TriggerFor};
-use crate::operator::window::{Global, KeepAll, Session, Sliding, TimeWindow, Tumbling, WindowAssigner};
+use crate::operator::window::reference::{Cut, Fire, Outcome, Reference, Rules, Step, Time};
+use crate::operator::window::trigger::{Count, EndOfStream, EventTime, ProcessingTime, Purging, TriggerFor};
+use crate::operator::window::{
+    Fixed, Global, InEventTime, KeepAll, Session, Sliding, TimeWindow, Tumbling, WindowAssigner, WindowError,
+};
 use crate::testing::harness::{Element, end, processing_time, rec_at, watermark};
 
 const KEYS: [&str; 3] = ["a", "b", "c"];
@@ -17,19 +19,47 @@ const KEYS: [&str; 3] = ["a", "b", "c"];
 /// Records around the present, in no order, and a time that advances now and then; in the end it is over. Each record has
 /// a value of its own, so that a sum tells which ones it is of.
 #[derive(Debug, Clone)]
-struct History {
+pub(super) struct History {
     steps: Vec<Step>,
     /// What the modes leave to chance.
-    seed: u64,
-    /// Whether the trigger must be asked.
-    is_asked: bool,
+    pub(super) seed: u64,
+    pub(super) variant: Variant,
 }
 
-fn histories() -> impl Strategy<Value = History> {
+/// What is the same for windows of all kinds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Variant {
+    /// Whether windows forget what they hold when they fire.
+    pub(super) purging: bool,
+    /// Whether the trigger must be asked.
+    pub(super) is_asked: bool,
+    /// Whether they keep the records one by one.
+    pub(super) lists: bool,
+    /// The lateness of windows in event time; none in processing time.
+    pub(super) lateness: Option<i64>,
+}
+
+impl Variant {
+    pub(super) fn time(self) -> Time {
+        self.lateness.map_or(Time::Processing, |lateness| Time::Event { lateness })
+    }
+}
+
+fn variants() -> impl Strategy<Value = Variant> {
+    let lateness = prop_oneof![1 => Just(None), 1 => Just(Some(0)), 2 => (0i64..20).prop_map(Some)];
+    (any::<bool>(), any::<bool>(), any::<bool>(), lateness).prop_map(|(purging, is_asked, lists, lateness)| Variant {
+        purging,
+        is_asked,
+        lists,
+        lateness,
+    })
+}
+
+pub(super) fn histories() -> impl Strategy<Value = History> {
     let element = (0..3u8, -30i64..20).prop_map(|(key, time)| Step::Element { key, value: 0, time });
     let advance = (0i64..15).prop_map(Step::Advance);
     let steps = prop_oneof![3 => element, 1 => advance];
-    (proptest::collection::vec(steps, 1..30), any::<u64>(), any::<bool>()).prop_map(|(mut steps, seed, is_asked)| {
+    (proptest::collection::vec(steps, 1..30), any::<u64>(), variants()).prop_map(|(mut steps, seed, variant)| {
         let mut now = 0;
         for (number, step) in steps.iter_mut().enumerate() {
             match step {
@@ -45,30 +75,22 @@ fn histories() -> impl Strategy<Value = History> {
         }
         steps.insert(0, Step::Advance(0));
         steps.push(Step::Advance(i64::MAX));
-        History { steps, seed, is_asked }
+        History { steps, seed, variant }
     })
-}
-
-/// A cut of time, as the reference knows it.
-#[derive(Clone, Copy)]
-struct Expected {
-    cut: Cut,
-    time: Time,
-    purging: bool,
 }
 
 /// What windows are given and must give.
 #[derive(Default)]
-struct Played {
-    input: Vec<Element<(String, i64)>>,
-    output: Vec<Element<(String, TimeWindow, i64)>>,
-    late: Vec<Element<i64>>,
+pub(super) struct Played {
+    pub(super) input: Vec<Element<(String, i64)>>,
+    pub(super) output: Vec<Element<(String, TimeWindow, i64)>>,
+    pub(super) late: Vec<Element<i64>>,
 }
 
 /// Plays a history to the reference.
-fn play(expected: Expected, history: &History) -> Played {
-    let is_processing = matches!(expected.time, Time::Processing);
-    let mut reference = Reference::new(expected.cut, expected.time, expected.purging);
+pub(super) fn play(rules: Rules, history: &History) -> Played {
+    let is_processing = matches!(rules.time, Time::Processing);
+    let mut reference = Reference::new(rules);
     let (mut played, mut watermark_at) = (Played::default(), i64::MIN);
     for step in &history.steps {
         for outcome in reference.step(*step) {
@@ -101,13 +123,13 @@ fn play(expected: Expected, history: &History) -> Played {
 }
 
 /// Compares windows with the reference: as sums, or as functions that see all records.
-fn judge<A, R>(windows: &Windows<A, R>, expected: Expected, history: &History)
+fn judge<A, R>(windows: &Windows<A, R>, rules: Rules, history: &History)
 where
     A: WindowAssigner<i64>,
     R: TriggerFor<A::Kind, i64>,
 {
-    let Played { input, output, late } = play(expected, history);
-    if history.seed.is_multiple_of(2) {
+    let Played { input, output, late } = play(rules, history);
+    if !history.variant.lists {
         let sums = output.iter().map(|element| match element {
             Element::Record(record) => Element::Record(record.clone().with((record.value.0.clone(), record.value.2))),
             Element::End => end(),
@@ -122,8 +144,8 @@ where
     case.seed(history.seed).input(input).expect_side(&windows.late, late).allow_late().expect(output);
 }
 
-/// Judges windows that accumulate, and windows that purge; by a rule, or by a trigger that is asked.
-fn both<A, R>(assigner: A, trigger: R, cut: Cut, time: Time, history: &History)
+/// Judges windows of one kind in the history's variant.
+fn check<A, R>(assigner: A, trigger: R, cut: Cut, fire: Fire, history: &History)
 where
     A: WindowAssigner<i64>,
     R: TriggerFor<A::Kind, i64>,
@@ -131,18 +153,36 @@ where
     Undisclosed<R>: TriggerFor<A::Kind, i64>,
     Undisclosed<Purging<R>>: TriggerFor<A::Kind, i64>,
 {
-    let lateness = match time {
-        Time::Event { lateness } => lateness.millis(),
-        Time::Processing => 0.millis(),
-    };
-    let purging = Purging::of(trigger.clone());
-    let (accumulates, purges) = (Expected { cut, time, purging: false }, Expected { cut, time, purging: true });
-    if history.is_asked {
-        judge(&Windows::new(assigner.clone(), Undisclosed(trigger)).lateness(lateness), accumulates, history);
-        judge(&Windows::new(assigner, Undisclosed(purging)).lateness(lateness), purges, history);
-    } else {
-        judge(&Windows::new(assigner.clone(), trigger).lateness(lateness), accumulates, history);
-        judge(&Windows::new(assigner, purging).lateness(lateness), purges, history);
+    let Variant { purging, is_asked, lateness, .. } = history.variant;
+    let rules = Rules { cut, time: history.variant.time(), fire, purging };
+    let lateness = lateness.unwrap_or_default().millis();
+    let purges = Purging::of(trigger.clone());
+    match (purging, is_asked) {
+        (false, false) => judge(&Windows::new(assigner, trigger).lateness(lateness), rules, history),
+        (false, true) => judge(&Windows::new(assigner, Undisclosed(trigger)).lateness(lateness), rules, history),
+        (true, false) => judge(&Windows::new(assigner, purges).lateness(lateness), rules, history),
+        (true, true) => judge(&Windows::new(assigner, Undisclosed(purges)).lateness(lateness), rules, history),
+    }
+}
+
+/// The gap behind a value: each record of a history has another one.
+fn gap_of(value: i64) -> i64 {
+    1 + i64::from(value.trailing_zeros()) * 5 % 14
+}
+
+/// An assigner of a user: for each length one window, which begins at a multiple of it.
+#[derive(Clone)]
+pub(super) struct Several(pub(super) [i64; 2]);
+
+impl<T> WindowAssigner<T> for Several {
+    type Time = InEventTime;
+    type Kind = Fixed;
+    type Windows = std::array::IntoIter<TimeWindow, 2>;
+    type Trigger = EventTime;
+
+    fn assign(&mut self, _: &T, time: Timestamp) -> Result<Self::Windows, WindowError> {
+        let start = |length: i64| time - time.as_millis().rem_euclid(length).millis();
+        Ok(self.0.map(|length| TimeWindow::starting_at(start(length), length.millis())).into_iter())
     }
 }
 
@@ -151,36 +191,80 @@ proptest! {
 
     #[test]
     fn tumbling_windows_are_those_of_the_reference(
-        history in histories(), size in 1i64..25, share in -0.99f64..0.99, lateness in 0i64..20,
+        history in histories(), size in 1i64..25, share in -0.99f64..0.99,
     ) {
         let offset = (size as f64 * share) as i64;
         let cut = Cut::Tumbling { size, offset };
         let assigner = Tumbling::of(size.millis()).offset(offset.millis());
-        both(assigner.clone(), EventTime, cut, Time::Event { lateness }, &history);
-        both(assigner.processing_time(), ProcessingTime, cut, Time::Processing, &history);
+        match history.variant.time() {
+            Time::Event { .. } => check(assigner, EventTime, cut, Fire::AtTheEnd, &history),
+            Time::Processing => check(assigner.processing_time(), ProcessingTime, cut, Fire::AtTheEnd, &history),
+        }
     }
 
     #[test]
     fn sliding_windows_are_those_of_the_reference(
-        history in histories(), size in 1i64..25, slide in 1i64..25, share in -0.99f64..0.99, lateness in 0i64..20,
+        history in histories(), size in 1i64..25, slide in 1i64..25, share in -0.99f64..0.99,
     ) {
         let offset = (slide as f64 * share) as i64;
         let cut = Cut::Sliding { size, slide, offset };
         let assigner = Sliding::of(size.millis(), slide.millis()).offset(offset.millis());
-        both(assigner.clone(), EventTime, cut, Time::Event { lateness }, &history);
-        both(assigner.processing_time(), ProcessingTime, cut, Time::Processing, &history);
+        match history.variant.time() {
+            Time::Event { .. } => check(assigner, EventTime, cut, Fire::AtTheEnd, &history),
+            Time::Processing => check(assigner.processing_time(), ProcessingTime, cut, Fire::AtTheEnd, &history),
+        }
     }
 
     #[test]
-    fn sessions_are_those_of_the_reference(history in histories(), gap in 1i64..15, lateness in 0i64..20) {
-        let cut = Cut::Session { gap };
-        let assigner = Session::with_gap(gap.millis());
-        both(assigner.clone(), EventTime, cut, Time::Event { lateness }, &history);
-        both(assigner.processing_time(), ProcessingTime, cut, Time::Processing, &history);
+    fn sessions_are_those_of_the_reference(history in histories(), gap in 1i64..15) {
+        let (assigner, cut) = (Session::with_gap(gap.millis()), Cut::Session { gap });
+        match history.variant.time() {
+            Time::Event { .. } => check(assigner, EventTime, cut, Fire::AtTheEnd, &history),
+            Time::Processing => check(assigner.processing_time(), ProcessingTime, cut, Fire::AtTheEnd, &history),
+        }
     }
 
     #[test]
-    fn global_window_is_that_of_the_reference(history in histories()) {
-        both(Global, EndOfStream, Cut::Global, Time::Event { lateness: 0 }, &history);
+    fn sessions_with_gaps_of_their_own_are_those_of_the_reference(history in histories()) {
+        let assigner = Session::dynamic(|value: &i64| gap_of(*value).millis());
+        let cut = Cut::DynamicSession { gap_of };
+        match history.variant.time() {
+            Time::Event { .. } => check(assigner, EventTime, cut, Fire::AtTheEnd, &history),
+            Time::Processing => check(assigner.processing_time(), ProcessingTime, cut, Fire::AtTheEnd, &history),
+        }
+    }
+
+    #[test]
+    fn windows_of_an_assigner_of_a_user_are_those_of_the_reference(
+        mut history in histories(), length in 1i64..25, more in 1i64..25,
+    ) {
+        history.variant.lateness.get_or_insert(3);
+        let lengths = [length, length + more];
+        check(Several(lengths), EventTime, Cut::Several { lengths }, Fire::AtTheEnd, &history);
+    }
+
+    #[test]
+    fn global_window_is_that_of_the_reference(mut history in histories(), every in 1u64..6, ends in any::<bool>()) {
+        history.variant.lateness = Some(0);
+        if ends {
+            check(Global, EndOfStream, Cut::Global, Fire::AtTheEnd, &history);
+        } else {
+            check(Global, Count::of(every), Cut::Global, Fire::WithEvery(every), &history);
+        }
+    }
+
+    #[test]
+    fn windows_that_fire_with_every_nth_record_are_those_of_the_reference(
+        mut history in histories(), size in 1i64..25, every in 1u64..5, merges in any::<bool>(),
+    ) {
+        history.variant.lateness.get_or_insert(3);
+        if merges {
+            let cut = Cut::Session { gap: size };
+            check(Session::with_gap(size.millis()), Count::of(every), cut, Fire::WithEvery(every), &history);
+        } else {
+            let cut = Cut::Sliding { size, slide: 10, offset: 0 };
+            let assigner = Sliding::of(size.millis(), 10.millis());
+            check(assigner, Count::of(every), cut, Fire::WithEvery(every), &history);
+        }
     }
 }

@@ -42,16 +42,19 @@ fn told(text: &str, millis: i64) -> Element<String> {
     rec_at(text.to_owned(), millis)
 }
 
-const LATE: [fn() -> Element<(String, i64)>; 8] = [
-    || e("a", 1, 500),
-    || watermark(999),
-    || e("a", 2, 600),
-    || e("b", 4, 700),
-    || e("a", 8, 1_500),
-    || watermark(1_999),
-    || watermark(10_000),
-    || e("a", 16, 10_500),
-];
+fn late() -> [Element<(String, i64)>; 9] {
+    [
+        e("a", 1, 500),
+        watermark(999),
+        e("a", 2, 600),
+        e("b", 4, 700),
+        e("a", 8, 1_500),
+        watermark(1_999),
+        watermark(10_000),
+        e("a", 16, 10_500),
+        end(),
+    ]
+}
 
 fn late_told() -> [Element<String>; 8] {
     [
@@ -68,13 +71,12 @@ fn late_told() -> [Element<String>; 8] {
 
 #[test]
 fn function_remembers_the_key_and_the_window() {
-    let input = || LATE.iter().map(|element| element()).chain([end()]);
     let expected = || late_told().into_iter().chain([end()]);
     let contents = || Listed::new(KeepAll, Processed::new(Told));
     let by_rule = Windows::new(Tumbling::of(1.seconds()), EventTime).lateness(5.seconds());
-    by_rule.keeping(contents).input(input()).allow_late().expect(expected());
+    by_rule.keeping(contents).input(late()).allow_late().expect(expected());
     let asked = Windows::new(Tumbling::of(1.seconds()), Undisclosed(EventTime)).lateness(5.seconds());
-    asked.keeping(contents).input(input()).allow_late().expect(expected());
+    asked.keeping(contents).input(late()).allow_late().expect(expected());
 }
 
 #[test]

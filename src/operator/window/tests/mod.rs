@@ -4,8 +4,13 @@ mod against_reference;
 mod asked;
 mod asked_windows;
 mod cases;
+mod ends_of_time;
+mod evicted_windows;
 mod functions;
+mod joined;
+mod late_windows;
 mod scenarios;
+mod sessions;
 mod undisclosed;
 
 pub(crate) use asked::{Asked, evicted};

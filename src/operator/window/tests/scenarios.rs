@@ -10,7 +10,7 @@ use crate::testing::harness::{end, processing_time, rec_at, watermark};
 const NEVER: i64 = i64::MAX;
 
 #[test]
-fn w1_late_record_is_put_aside_from_tumbling_windows() {
+fn w1_late_record_goes_to_the_side_output() {
     Windows::new(Tumbling::of(2.seconds()), EventTime)
         .sums([rec_at(1, 1_998)])
         .input([
@@ -44,7 +44,7 @@ fn w3_late_firing_accumulates() {
 }
 
 #[test]
-fn late_firing_of_a_purging_trigger_has_only_what_is_new() {
+fn w5_late_firing_of_a_purging_trigger_has_only_what_is_new() {
     Windows::new(Tumbling::of(2.seconds()), Purging::of(EventTime))
         .lateness(500.millis())
         .sums([])
@@ -150,7 +150,7 @@ fn w11_records_are_evicted_by_time_after_the_function() {
 }
 
 #[test]
-fn trigger_of_the_user_takes_the_place_of_the_default() {
+fn w4_trigger_of_the_user_takes_the_place_of_the_default() {
     Windows::new(Tumbling::of(2.seconds()), Count::of(2))
         .lateness(5.millis())
         .sums([])
@@ -160,7 +160,7 @@ fn trigger_of_the_user_takes_the_place_of_the_default() {
 }
 
 #[test]
-fn windows_of_a_number_of_records_begin_anew_when_they_are_full() {
+fn w8_windows_of_a_number_of_records_begin_anew_when_they_are_full() {
     Windows::new(Global, Purging::of(Count::of(3)))
         .sums([])
         .input((1..=7).map(|value| e("k", value, 0)))
@@ -168,7 +168,7 @@ fn windows_of_a_number_of_records_begin_anew_when_they_are_full() {
 }
 
 #[test]
-fn windows_of_a_number_of_records_slide() {
+fn w8_windows_of_a_number_of_records_slide() {
     Windows::new(Global, Count::of(2))
         .evicted(evictor::Count::of(3))
         .input((1..=6).map(|value| e("k", value, 0)))
@@ -181,130 +181,4 @@ fn record_without_timestamp_is_an_error_in_event_time() {
     Windows::new(Tumbling::of(2.seconds()), EventTime).sums([]).input([one("k")]).expect_error(expected);
     Windows::new(Session::with_gap(2.seconds()), EventTime).sums([]).input([one("k")]).expect_error(expected);
     Windows::new(Sliding::of(2.seconds(), 1.seconds()), EventTime).sums([]).input([one("k")]).expect_error(expected);
-}
-
-#[test]
-fn s1_sessions_of_a_key_end_when_no_record_comes_for_the_gap() {
-    Windows::new(Session::with_gap(3.seconds()), EventTime)
-        .sums([])
-        .input([
-            e("k2", 1, 0),
-            e("k2", 2, 1_000),
-            e("k2", 3, 2_500),
-            e("k1", 1, 10),
-            e("k1", 2, 1_000),
-            e("k1", 3, 2_500),
-            e("k2", 4, 5_501),
-            e("k2", 5, 6_000),
-            e("k2", 5, 6_000),
-            e("k2", 6, 6_050),
-            watermark(12_000),
-            e("k2", 10, 15_000),
-            e("k2", 20, 15_000),
-            watermark(17_999),
-        ])
-        .expect([
-            e("k1", 6, 5_499),
-            e("k2", 6, 5_499),
-            e("k2", 20, 9_049),
-            watermark(12_000),
-            e("k2", 30, 17_999),
-            watermark(17_999),
-        ]);
-}
-
-#[test]
-fn sessions_that_touch_are_one() {
-    Windows::new(Session::with_gap(3.seconds()), EventTime)
-        .sums([])
-        .input([e("k", 1, 2_500), e("k", 2, 5_500), end()])
-        .expect([e("k", 3, 8_499), end()]);
-}
-
-#[test]
-fn s3_late_record_joins_a_session_that_is_open() {
-    let one_at = |time| e("k", 1, time);
-    Windows::new(Session::with_gap(3.seconds()), EventTime)
-        .sums([rec_at(1, 10_000)])
-        .input([
-            one_at(1_000),
-            watermark(1_999),
-            one_at(2_000),
-            watermark(4_998),
-            one_at(4_500),
-            one_at(8_500),
-            watermark(7_400),
-            one_at(7_000),
-            watermark(11_501),
-            one_at(11_600),
-            watermark(14_600),
-            one_at(10_000),
-            one_at(14_500),
-            watermark(20_000),
-        ])
-        .expect([
-            watermark(1_999),
-            watermark(4_998),
-            watermark(7_400),
-            e("k", 5, 11_499),
-            watermark(11_501),
-            e("k", 1, 14_599),
-            watermark(14_600),
-            e("k", 1, 17_499),
-            watermark(20_000),
-        ]);
-}
-
-#[test]
-fn s9_sessions_of_processing_time() {
-    Windows::new(Session::with_gap(3.seconds()).processing_time(), ProcessingTime)
-        .sums([])
-        .input([
-            processing_time(3),
-            one("k2"),
-            processing_time(1_000),
-            one("k2"),
-            processing_time(5_000),
-            one("k2"),
-            one("k2"),
-            one("k1"),
-            one("k1"),
-            one("k1"),
-            processing_time(10_000),
-            one("k1"),
-            end(),
-        ])
-        .expect([e("k2", 2, 3_999), e("k1", 3, 7_999), e("k2", 2, 7_999), end()]);
-}
-
-#[test]
-fn sessions_with_gaps_of_their_own_last_until_the_longest_ends() {
-    let windows = Windows::new(Session::dynamic(|value: &i64| value.seconds()), EventTime);
-    windows.sums([]).input([e("k", 10, 0), e("k", 1, 1_000), end()]).expect([e("k", 11, 9_999), end()]);
-    windows.sums([]).input([e("k", 0, 0)]).expect_error("a session has a gap of 0 ms");
-}
-
-#[test]
-fn session_that_has_fired_fires_again_with_a_late_record_and_where_that_makes_it_end() {
-    Windows::new(Session::with_gap(3.seconds()), EventTime)
-        .lateness(10.seconds())
-        .sums([rec_at(8, 0)])
-        .input([
-            e("k", 1, 0),
-            watermark(5_000),
-            e("k", 2, 1_000),
-            e("k", 4, 2_500),
-            watermark(5_500),
-            watermark(15_499),
-            e("k", 8, 0),
-        ])
-        .allow_late()
-        .expect([
-            e("k", 1, 2_999),
-            watermark(5_000),
-            e("k", 3, 3_999),
-            e("k", 7, 5_499),
-            watermark(5_500),
-            watermark(15_499),
-        ]);
 }
