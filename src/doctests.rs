@@ -23,3 +23,6 @@ struct StateFormat;
 
 #[doc = include_str!("../docs/testing.md")]
 struct Testing;
+
+#[doc = include_str!("../docs/nexmark.md")]
+struct Nexmark;
