@@ -1,9 +1,17 @@
-//! A window of a million keys: filled by one record per key, filled again, and taken, as it fires.
+//! Windows of a million keys: their table filled and taken, and whole jobs.
+//!
+//! `cargo bench --bench windows` measures all. `cargo bench --bench windows -- once KIND [name=number ...]` runs one job,
+//! where `KIND` is `tumbling` (100 s), `sliding` (100 s, one per second) or `sessions` (gap 1 s), and names are `records`,
+//! `keys` and `seconds` of event time: under a profiler, two runs with different `records` tell the instructions of one.
+
+#[path = "windows/jobs.rs"]
+mod jobs;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group};
+use jobs::Case;
 use millstream::actors::ids::Attempt;
 use millstream::model::{KeyGroup, KeyGroupRange, MaxParallelism, hash_key};
 use millstream::state::{StateDir, StateError, StateOptions, Store, WindowTable};
@@ -94,4 +102,31 @@ fn windows(criterion: &mut Criterion) {
 }
 
 criterion_group!(benches, windows);
-criterion_main!(benches);
+
+/// What is said of jobs when all is measured.
+const JOBS: [&str; 6] = [
+    "tumbling records=1000000 keys=1000000",
+    "sliding records=1000000 keys=1000000 seconds=1",
+    "sessions records=1000000 keys=1000000 seconds=1",
+    "tumbling records=10000000 keys=1000 seconds=10",
+    "sliding records=10000000 keys=1000 seconds=10",
+    "sessions records=10000000 keys=1000 seconds=10",
+];
+
+fn main() -> Result<(), String> {
+    let mut arguments = std::env::args().skip(1).skip_while(|argument| argument.starts_with("--"));
+    match arguments.next().as_deref() {
+        Some("once") => {
+            let words = arguments.filter(|argument| !argument.starts_with("--"));
+            println!("{}", Case::parse(words)?.run()?);
+        }
+        _ => {
+            benches();
+            let is_test = std::env::args().any(|argument| argument == "--test");
+            for job in JOBS.iter().filter(|_| !is_test) {
+                println!("{}", Case::parse(job.split(' ').map(str::to_owned))?.run()?);
+            }
+        }
+    }
+    Ok(())
+}

@@ -9,8 +9,14 @@ struct Changelog;
 #[doc = include_str!("../docs/architecture.md")]
 struct Architecture;
 
+#[doc = include_str!("../docs/event-time.md")]
+struct EventTime;
+
 #[doc = include_str!("../docs/joins.md")]
 struct Joins;
+
+#[doc = include_str!("../docs/nexmark.md")]
+struct Nexmark;
 
 #[doc = include_str!("../docs/semantics.md")]
 struct Semantics;
@@ -24,5 +30,5 @@ struct StateFormat;
 #[doc = include_str!("../docs/testing.md")]
 struct Testing;
 
-#[doc = include_str!("../docs/nexmark.md")]
-struct Nexmark;
+#[doc = include_str!("../docs/windows.md")]
+struct Windows;

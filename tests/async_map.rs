@@ -93,7 +93,7 @@ fn a1_ordered_results_keep_the_order_of_the_records() {
 }
 
 #[test]
-fn unordered_results_come_as_they_are_and_none_passes_a_watermark() {
+fn a2_unordered_results_come_as_they_are_and_none_passes_a_watermark() {
     let service = Service::default();
     let mut driver = driver!(service, unordered);
     push(&mut driver, 1..=3);
@@ -179,7 +179,7 @@ fn failed_calls_are_tried_again_behind_a_pause_and_the_last_failure_counts() {
 }
 
 #[test]
-fn the_end_of_the_input_waits_for_all_answers() {
+fn a4_the_end_of_the_input_waits_for_all_answers() {
     let service = Service::default();
     let mut driver = driver!(service, unordered);
     push(&mut driver, [1, 2]);
@@ -215,4 +215,19 @@ fn results_are_exact_whatever_dies_while_calls_are_on_their_way() {
         explored.assert_holds();
         assert!(explored.kills() > 40 && explored.restores() >= 15, "{explored:?}");
     }
+}
+
+#[test]
+fn a5_asynchronous_calls_are_fused_with_their_neighbours() {
+    let answer = |number: u64| async move { Ok::<_, String>(number) };
+    let topology = Topology::new("fused");
+    topology
+        .source("numbers", Collection::of([1u64]))
+        .map_async("ordered", answer)
+        .map(|number| number + 1)
+        .map_async_with("unordered", AsyncMap::unordered(answer))
+        .map(|number| number + 1)
+        .collect("results");
+    let plan = topology.plan_with(1).expect("the plan has no mistake").to_string();
+    assert!(plan.contains("block 0") && !plan.contains("block 1"), "{plan}");
 }

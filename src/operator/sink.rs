@@ -135,3 +135,7 @@ impl<S: Sink> TwoPhase<S> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "sink_tests.rs"]
+mod tests;

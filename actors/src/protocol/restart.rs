@@ -115,7 +115,7 @@ pub enum RestartDecision {
 /// The last scheduled restart, how many there have been, and for a failure rate at most `max_failures` moments.
 ///
 /// # Source
-/// `docs/semantics.md`, section 10.
+/// `docs/semantics.md`, section 7.
 #[derive(Debug, Clone)]
 pub struct RestartDecider {
     policy: RestartPolicy,

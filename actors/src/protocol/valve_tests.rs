@@ -88,7 +88,7 @@ fn m6_watermark_of_an_idle_channel_is_ignored() {
 }
 
 #[test]
-fn subtask_is_idle_when_all_channels_are_and_active_when_one_is() {
+fn m7_subtask_is_idle_when_all_channels_are_and_active_when_one_is() {
     play(
         2,
         &[
@@ -103,7 +103,7 @@ fn subtask_is_idle_when_all_channels_are_and_active_when_one_is() {
 }
 
 #[test]
-fn last_channel_to_fall_idle_lets_the_watermark_rise_to_the_highest() {
+fn m5_last_channel_to_fall_idle_lets_the_watermark_rise_to_the_highest() {
     play(
         3,
         &[
@@ -133,7 +133,7 @@ fn falling_idle_one_by_one_raises_the_watermark_step_by_step() {
 }
 
 #[test]
-fn channel_that_wakes_behind_is_not_counted_until_it_has_caught_up() {
+fn m4_channel_that_wakes_behind_is_not_counted_until_it_has_caught_up() {
     play(
         2,
         &[

@@ -66,7 +66,7 @@ fn kill<T: Data, E: Encode<T>>(writer: FileWriter<T, E>) {
 }
 
 #[test]
-fn records_are_visible_once_their_checkpoint_is_complete() {
+fn p8_records_are_visible_once_their_checkpoint_is_complete() {
     let (_place, directory) = place();
     let (committer, mut writer) = open(&FileSink::lines(&directory), 1, None);
     let mut pending = Vec::new();
@@ -81,7 +81,7 @@ fn records_are_visible_once_their_checkpoint_is_complete() {
 }
 
 #[test]
-fn restart_commits_what_the_checkpoint_knows_and_leaves_nothing_else() {
+fn p8_restart_commits_what_the_checkpoint_knows_and_leaves_nothing_else() {
     let (_place, directory) = place();
     let sink = FileSink::lines(&directory);
     let (committer, mut writer) = open(&sink, 1, None);

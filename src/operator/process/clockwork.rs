@@ -11,7 +11,7 @@ use crate::state::{KeyedTable, StateError, Timers, VisitTables};
 /// The event and processing timers of one operator, and what it hears of time.
 ///
 /// # Source
-/// `docs/semantics.md`, section 4; the rules are those of Flink's timer service.
+/// `docs/semantics.md`, section 14; the rules are those of Flink's timer service.
 pub(crate) struct Clockwork<K: Key> {
     event: Timers<K, ()>,
     processing: Timers<K, ()>,

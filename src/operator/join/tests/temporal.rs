@@ -25,8 +25,6 @@ fn change_of(value: i64) -> Change<i64> {
     if value % 5 == 0 { Change::Delete } else { Change::Upsert(value) }
 }
 
-/// What comes in, with its key.
-
 /// A join that emits each number with its version, if it has one.
 fn join(late: &Late) -> Case<(i64, Option<i64>)> {
     let (records, changes) = (late.records.clone(), late.changes.clone());

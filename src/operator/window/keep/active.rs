@@ -127,9 +127,14 @@ impl<K: Key> ActivePanes<K> {
             let shift = u32::try_from(self.first_group_of(next, panes) - first).unwrap_or(u32::MAX);
             (next, shift)
         });
-        let run = panes.panes_of(window).collect::<Vec<_>>();
-        let with_bit = |pane| (pane, (self.group_of(pane, panes) - first) as u32);
-        Run { window, panes: run.into_iter().map(with_bit).collect(), next }
+        // Neighbours have neighbouring numbers, so one is enough to know the bits of all.
+        let first_pane = panes.pane_at(window.start());
+        let first_number = panes.number_of(first_pane);
+        let within_bit = first_number.rem_euclid(self.panes_per_bit) as u64;
+        let panes_per_bit = u64::try_from(self.panes_per_bit).unwrap_or(u64::MAX);
+        let run = panes.panes_of(window).zip(within_bit..);
+        let panes = run.map(|(pane, number)| (pane, (number / panes_per_bit) as u32)).collect();
+        Run { window, panes, next }
     }
 
     /// Keeps a run, for it will be asked for again if its window has more keys.

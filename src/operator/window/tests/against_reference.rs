@@ -187,7 +187,7 @@ impl<T> WindowAssigner<T> for Several {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 6))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 8))]
 
     #[test]
     fn tumbling_windows_are_those_of_the_reference(

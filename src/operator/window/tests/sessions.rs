@@ -1,11 +1,11 @@
 //! The scenarios of sessions that the semantics name, each under its own number, in every mode.
 
-use millstream_actors::time::TimespanUnits;
+use millstream_actors::time::{TimespanUnits, Timestamp};
 
 use super::cases::{Windows, e, one, spanned};
 use super::undisclosed::Undisclosed;
-use crate::operator::window::Session;
 use crate::operator::window::trigger::{Count, EventTime, ProcessingTime, Purging};
+use crate::operator::window::{InEventTime, Merging, Session, TimeWindow, WindowAssigner, WindowError};
 use crate::testing::harness::{Element, end, processing_time, rec_at, watermark};
 
 #[test]
@@ -249,4 +249,42 @@ fn session_is_open_until_the_watermark_has_reached_its_last_millisecond() {
         .sums([rec_at(4, -1)])
         .input([e("k", 1, 0), watermark(2_998), e("k", 2, 2_999), watermark(5_997), watermark(5_998), e("k", 4, -1)])
         .expect([watermark(2_998), watermark(5_997), e("k", 3, 5_998), watermark(5_998)]);
+}
+
+/// Sessions of a user, in which the number 33 is a point that keeps nothing open.
+#[derive(Clone)]
+struct WithPoints;
+
+impl WindowAssigner<i64> for WithPoints {
+    type Time = InEventTime;
+    type Kind = Merging;
+    type Windows = std::iter::Once<TimeWindow>;
+    type Trigger = EventTime;
+
+    fn assign(&mut self, value: &i64, time: Timestamp) -> Result<Self::Windows, WindowError> {
+        let length = if *value == 33 { 0.millis() } else { 3.seconds() };
+        Ok(std::iter::once(TimeWindow::starting_at(time, length)))
+    }
+}
+
+#[test]
+fn window_without_length_is_merged_with_what_it_touches() {
+    Windows::new(WithPoints, EventTime)
+        .spans()
+        .input([
+            e("k", 1, 10),
+            e("k", 2, 1_000),
+            e("k", 33, 2_500),
+            e("k", 33, 4_001),
+            e("l", 33, 20_000),
+            watermark(12_000),
+            end(),
+        ])
+        .expect([
+            spanned("k", 36, 10, 4_000),
+            spanned("k", 33, 4_001, 4_001),
+            watermark(12_000),
+            spanned("l", 33, 20_000, 20_000),
+            end(),
+        ]);
 }
