@@ -1,36 +1,96 @@
 //! Whole jobs, measured: each workload is an ordinary topology, prints one JSON line, and is checked by a checksum.
 //!
-//! `cargo bench --bench suite -- WORKLOAD [key=value ...]`, where `WORKLOAD` is `w1` or `w3`, and keys are `records`,
-//! `keys`, `checkpoint_ms` (0 = off), `parallelism`, `state_dir`, `memory` (bytes). The line goes to standard output,
-//! everything else to standard error.
+//! `cargo bench --bench suite -- WORKLOAD [key=value ...]`. Keys are `records`, `keys`, `campaigns`, `ads` (per campaign),
+//! `rate` (records per second), `kill_at` (a record of subtask 0), `checkpoint_ms` (0 = off), `parallelism`, `state_dir`,
+//! `memory` (bytes per subtask). The line goes to standard output, everything else to standard error.
+//!
+//! Unless `GLIBC_TUNABLES` is set, to anything, the process starts itself again with memory in huge pages where the system
+//! grants them to those who ask: state that is larger than the caches is then read several times as fast.
 
+#[path = "suite/due.rs"]
+mod due;
+#[path = "suite/events.rs"]
+mod events;
+#[path = "suite/every_thousand.rs"]
+mod every_thousand;
 #[path = "suite/generators.rs"]
 mod generators;
+#[path = "suite/latencies.rs"]
+mod latencies;
+#[path = "suite/lookup.rs"]
+mod lookup;
 #[path = "suite/report.rs"]
 mod report;
+#[path = "suite/stopwatch.rs"]
+mod stopwatch;
+#[path = "suite/tally.rs"]
+mod tally;
 #[path = "suite/w1.rs"]
 mod w1;
+#[path = "suite/w1b.rs"]
+mod w1b;
+#[path = "suite/w2c.rs"]
+mod w2c;
+#[path = "suite/w2j.rs"]
+mod w2j;
 #[path = "suite/w3.rs"]
 mod w3;
+#[path = "suite/w4.rs"]
+mod w4;
+#[path = "suite/w5.rs"]
+mod w5;
+#[path = "suite/words.rs"]
+mod words;
 
 use std::process::ExitCode;
 
-use report::Parameters;
+use report::{Parameters, Report};
+
+/// Runs a workload.
+type Run = fn(&Parameters) -> Result<Report, String>;
+
+/// The workloads, each in a file of its name.
+const WORKLOADS: [(&str, Run); 7] = [
+    ("w1", w1::run),
+    ("w1b", w1b::run),
+    ("w2c", w2c::run),
+    ("w2j", w2j::run),
+    ("w3", w3::run),
+    ("w4", w4::run),
+    ("w5", w5::run),
+];
+
+/// Starts the process again with huge pages. Comes back if it has them, or if that is not possible.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn ask_for_huge_pages() {
+    use std::os::unix::process::CommandExt;
+
+    // Only a process that starts can tell its allocator.
+    let (name, value) = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
+    if let (None, Ok(own)) = (std::env::var_os(name), std::env::current_exe()) {
+        let error = std::process::Command::new(own).args(std::env::args_os().skip(1)).env(name, value).exec();
+        eprintln!("without huge pages: {error}");
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn ask_for_huge_pages() {}
 
 fn main() -> ExitCode {
+    ask_for_huge_pages();
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
-    let Some(workload) = arguments.next() else {
+    let Some(name) = arguments.next() else {
         eprintln!("no workload is named: nothing to measure; try `cargo bench --bench suite -- w3 records=1000000`");
         return ExitCode::SUCCESS;
     };
-    let outcome = Parameters::parse(arguments).and_then(|parameters| match workload.as_str() {
-        "w1" => w1::run(&parameters),
-        "w3" => w3::run(&parameters),
-        other => Err(format!("there is no workload '{other}'")),
-    });
-    match outcome {
-        Ok(line) => {
-            println!("{line}");
+    let Some((_, run)) = WORKLOADS.iter().find(|(workload, _)| *workload == name) else {
+        let names = WORKLOADS.map(|(name, _)| name).join(", ");
+        eprintln!("there is no workload '{name}'; there are {names}");
+        return ExitCode::FAILURE;
+    };
+    match Parameters::parse(arguments).and_then(|parameters| run(&parameters)) {
+        Ok(report) => {
+            println!("{}", report.line());
             ExitCode::SUCCESS
         }
         Err(message) => {

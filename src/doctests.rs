@@ -15,6 +15,9 @@ struct EventTime;
 #[doc = include_str!("../docs/joins.md")]
 struct Joins;
 
+#[doc = include_str!("../docs/nexmark.md")]
+struct Nexmark;
+
 #[doc = include_str!("../docs/semantics.md")]
 struct Semantics;
 

@@ -40,6 +40,9 @@ const SLICE: Duration = Duration::from_micros(500);
 /// Records taken between two looks at the clock.
 const CHUNK_RECORDS: usize = 512;
 
+/// Alarms are no finer than this.
+const TICK: Duration = Duration::from_millis(1);
+
 /// Turns of other actors that chance may put before a slice.
 const MOST_TURNS: usize = 3;
 
@@ -378,6 +381,8 @@ impl Subtask {
         match next {
             Next::Again => self.schedule(ctx),
             Next::Sleep => {}
+            // An alarm would come late by more than that.
+            Next::SleepFor(time) if time < TICK && self.setup.environment.chance.is_none() => self.schedule(ctx),
             Next::SleepFor(time) => self.sleep_for(time, ctx),
         }
     }

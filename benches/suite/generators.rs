@@ -1,4 +1,17 @@
-//! The generators of the workloads: integer arithmetic only, random access, the same numbers on every machine.
+//! The arithmetic of the workloads: integers only, random access, the same numbers on every machine.
+
+/// The increment of SplitMix64.
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// What an identifier names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    User = 1,
+    Page = 2,
+    Ad = 3,
+    Campaign = 4,
+    Key = 5,
+}
 
 /// The finaliser of SplitMix64.
 #[inline(always)]
@@ -11,7 +24,7 @@ pub(crate) fn mix64(mut z: u64) -> u64 {
 /// Output `i` of SplitMix64 started at `seed`.
 #[inline(always)]
 pub(crate) fn rnd(seed: u64, i: u64) -> u64 {
-    mix64(seed.wrapping_add((i.wrapping_add(1)).wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+    mix64(seed.wrapping_add(i.wrapping_add(1).wrapping_mul(GOLDEN)))
 }
 
 /// A uniform index below `n`, from the upper half of `r`.
@@ -20,16 +33,41 @@ pub(crate) fn pick_hi(r: u64, n: u64) -> u64 {
     ((r >> 32) * n) >> 32
 }
 
-/// An identifier that looks random.
+/// A uniform index below `n`, from the lower half of `r`.
 #[inline(always)]
-pub(crate) fn id64(kind: u64, index: u64) -> u64 {
-    mix64((kind << 40).wrapping_add(index))
+pub(crate) fn pick_lo(r: u64, n: u64) -> u64 {
+    ((r & 0xFFFF_FFFF) * n) >> 32
 }
 
-/// The checksum of one result of two numbers.
+/// An identifier that looks random.
+#[inline(always)]
+pub(crate) fn id64(kind: Kind, index: u64) -> u64 {
+    mix64(((kind as u64) << 40).wrapping_add(index))
+}
+
+/// The text of an identifier, in the shape of a UUID.
+pub(crate) type Uuid = [u8; 36];
+
+/// An identifier as text.
+pub(crate) fn uuid(kind: Kind, index: u64) -> Uuid {
+    let high = id64(kind, index);
+    let digits = format!("{high:016x}{:016x}", mix64(high));
+    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    let mut text = [0; 36];
+    text.copy_from_slice(parts.join("-").as_bytes());
+    text
+}
+
+/// The checksum of a result of two numbers.
 #[inline(always)]
 pub(crate) fn h2(a: u64, b: u64) -> u64 {
     mix64(a ^ mix64(b))
+}
+
+/// The checksum of a result of three numbers.
+#[inline(always)]
+pub(crate) fn h3(a: u64, b: u64, c: u64) -> u64 {
+    mix64(a ^ mix64(b ^ mix64(c)))
 }
 
 /// Java's `String.hashCode`, zero-extended.
@@ -38,85 +76,13 @@ pub(crate) fn java_hash(text: &str) -> u64 {
     u64::from(text.bytes().fold(0u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte))))
 }
 
-/// How many different words there are.
-pub(crate) const VOCABULARY: usize = 100_000;
-/// How many words a line has.
-pub(crate) const WORDS_PER_LINE: u64 = 10;
-const LINES_SEED: u64 = 1001;
-
-/// The word of rank `k`: a few letters of the first half of the alphabet, then `k` in base 13 with the second half.
-fn word(k: u64) -> String {
-    let x = mix64(0x574F_5244 + k);
-    let len = 1 + (x & 0xFFFF) % 5;
-    let mut word = (0..len).map(|i| b'a' + (((x >> (16 + 8 * i)) & 0xFF) % 13) as u8).collect::<Vec<_>>();
-    let (mut digits, mut rest) = (Vec::new(), k);
-    loop {
-        digits.push(b'n' + (rest % 13) as u8);
-        rest /= 13;
-        if rest == 0 {
-            break;
-        }
-    }
-    word.extend(digits.iter().rev());
-    word.into_iter().map(char::from).collect()
+/// FNV-1a of 64 bits.
+pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))
 }
 
-/// Zipf's distribution over the vocabulary, by an alias table (Vose, 1991) in integers.
-struct Zipf {
-    slots: Vec<(u32, u32)>,
-}
-
-impl Zipf {
-    fn new() -> Self {
-        let mut weights = (0..VOCABULARY as u64).map(|k| (1u64 << 30) / (k + 1)).collect::<Vec<_>>();
-        let total = weights.iter().sum::<u64>();
-        let (mut small, mut large) = (Vec::new(), Vec::new());
-        for (k, weight) in weights.iter_mut().enumerate() {
-            *weight *= VOCABULARY as u64;
-            if *weight < total { small.push(k) } else { large.push(k) }
-        }
-        let mut slots = vec![(0, 0); VOCABULARY];
-        while let (Some(&s), Some(&l)) = (small.last(), large.last()) {
-            small.pop();
-            large.pop();
-            slots[s] = (((weights[s] << 29) / total) as u32, l as u32);
-            weights[l] -= total - weights[s];
-            if weights[l] < total { small.push(l) } else { large.push(l) }
-        }
-        for rest in large.into_iter().chain(small) {
-            slots[rest] = (1 << 29, rest as u32);
-        }
-        Self { slots }
-    }
-
-    #[inline(always)]
-    fn sample(&self, r: u64) -> usize {
-        let slot = pick_hi(r, VOCABULARY as u64) as usize;
-        let (threshold, alias) = self.slots[slot];
-        if ((r & ((1 << 29) - 1)) as u32) < threshold { slot } else { alias as usize }
-    }
-}
-
-/// The lines of the word count.
-pub(crate) struct Lines {
-    zipf: Zipf,
-    words: Vec<String>,
-}
-
-impl Lines {
-    pub(crate) fn new() -> Self {
-        Self { zipf: Zipf::new(), words: (0..VOCABULARY as u64).map(word).collect() }
-    }
-
-    /// Line `g`, without its end.
-    pub(crate) fn line(&self, g: u64) -> String {
-        let mut line = String::with_capacity(96);
-        for j in 0..WORDS_PER_LINE {
-            if j > 0 {
-                line.push(' ');
-            }
-            line.push_str(&self.words[self.zipf.sample(rnd(LINES_SEED, g * WORDS_PER_LINE + j))]);
-        }
-        line
-    }
+/// The key of record `g`, of `keys` many.
+#[inline(always)]
+pub(crate) fn key(seed: u64, g: u64, keys: u64) -> u64 {
+    id64(Kind::Key, pick_hi(rnd(seed, g), keys))
 }

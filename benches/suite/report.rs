@@ -1,31 +1,39 @@
-//! What all workloads share: parameters, the tally of results, the JSON line.
+//! What all workloads share: parameters, running the job, the JSON line.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use millstream::actors::observe::{AttemptView, JobView};
+use millstream::actors::time::Moment;
 use millstream::prelude::*;
-use serde_json::json;
+use serde_json::{Map, Value, json};
+
+use crate::events::Campaigns;
+use crate::tally::Total;
+
+/// The parameters that there are.
+const KNOWN: [&str; 10] =
+    ["records", "keys", "campaigns", "ads", "checkpoint_ms", "parallelism", "state_dir", "memory", "rate", "kill_at"];
 
 /// `key=value` arguments.
 pub(crate) struct Parameters {
     given: BTreeMap<String, String>,
+    /// When the process began.
+    began: Instant,
 }
 
 impl Parameters {
-    pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let known = ["records", "keys", "checkpoint_ms", "parallelism", "state_dir", "memory"];
-        let mut given = BTreeMap::new();
+    pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
+        let (mut given, began) = (BTreeMap::new(), Instant::now());
         for argument in arguments {
             let (key, value) = argument.split_once('=').ok_or(format!("'{argument}' is not of the form key=value"))?;
-            if !known.contains(&key) {
-                return Err(format!("there is no parameter '{key}'; there are {}", known.join(", ")));
+            if !KNOWN.contains(&key) {
+                return Err(format!("there is no parameter '{key}'; there are {}", KNOWN.join(", ")));
             }
             given.insert(key.to_owned(), value.to_owned());
         }
-        Ok(Self { given })
+        Ok(Self { given, began })
     }
 
     pub(crate) fn number(&self, key: &str, default: u64) -> Result<u64, String> {
@@ -33,101 +41,143 @@ impl Parameters {
         value.replace('_', "").parse().map_err(|_| format!("{key}={value} is not a number"))
     }
 
+    pub(crate) fn parallelism(&self) -> Result<u32, String> {
+        let parallelism = self.number("parallelism", 2)?;
+        u32::try_from(parallelism).map_err(|_| format!("parallelism={parallelism} is too much"))
+    }
+
+    pub(crate) fn campaigns(&self) -> Result<Campaigns, String> {
+        let (count, ads) = (self.number("campaigns", 100)?, self.number("ads", 10)?);
+        if count == 0 || ads == 0 {
+            return Err("there must be a campaign, and an ad of it".to_owned());
+        }
+        Ok(Campaigns { count, ads_each: ads })
+    }
+
     /// The options of a job.
     pub(crate) fn options(&self) -> Result<JobOptions, String> {
-        let mut options = JobOptions::new().parallelism(self.number("parallelism", 2)? as u32);
+        let mut options = JobOptions::new().parallelism(self.parallelism()?);
         if let Some(directory) = self.given.get("state_dir") {
             options = options.state_dir(PathBuf::from(directory)).fresh(true);
         }
         if self.given.contains_key("memory") {
             options = options.state_memory(self.number("memory", 0)? as usize);
         }
-        let interval = self.number("checkpoint_ms", 1000)?;
-        Ok(match interval {
+        Ok(match self.number("checkpoint_ms", 1000)? {
             0 => options.without_checkpoints(),
             millis => options.checkpoint_interval(Duration::from_millis(millis)),
         })
     }
 }
 
-/// The number of results and their checksum, as one subtask's sink sees them. Clones begin at nothing; what a clone has
-/// seen is added to the total when it goes.
-pub(crate) struct Tally {
-    checksum: u64,
-    results: u64,
-    total: Arc<Total>,
+/// What a run has shown.
+pub(crate) struct Report {
+    line: Map<String, Value>,
+    attempts: Vec<AttemptView>,
+    clock: ClockStart,
 }
 
+impl Report {
+    /// Runs `topology` and describes the run.
+    pub(crate) fn of(
+        workload: &str,
+        records: u64,
+        parameters: &Parameters,
+        topology: &Topology,
+        total: &Total,
+    ) -> Result<Self, String> {
+        Self::with_options(workload, records, parameters, topology, total, parameters.options()?)
+    }
+
+    /// Runs `topology` with these options and describes the run.
+    pub(crate) fn with_options(
+        workload: &str,
+        records: u64,
+        parameters: &Parameters,
+        topology: &Topology,
+        total: &Total,
+        options: JobOptions,
+    ) -> Result<Self, String> {
+        let mut job = topology.start(options).map_err(|error| error.to_string())?;
+        let mut clock = ClockStart::default();
+        job.wait_until(|view| {
+            clock.see(view);
+            view.status.is_final().then_some(())
+        });
+        job.wait().map_err(|error| error.to_string())?;
+        let view = job.view().ok_or("the job had nothing to do")?;
+        let first = view.attempts.iter().find_map(|attempt| attempt.first_record).ok_or("no record was read")?;
+        let ended = view.ended.ok_or("the job has not ended")?;
+        let seconds = ended.since(first).as_secs_f64();
+        let mut durations = view.checkpoints.iter().map(|checkpoint| checkpoint.duration).collect::<Vec<_>>();
+        durations.sort_unstable();
+        let millis_of = |duration: Option<&Duration>| duration.map_or(0.0, |duration| millis(*duration));
+        let longest_slice = view.subtasks.values().map(|subtask| subtask.longest_slice).max();
+        let to_first = clock.instant(first).map(|first| first.saturating_duration_since(parameters.began));
+        let line = json!({
+            "system": "millstream",
+            "workload": workload,
+            "params": parameters.given,
+            "records": records,
+            "seconds": (seconds * 1000.0).round() / 1000.0,
+            "records_per_s": (records as f64 / seconds).round(),
+            "results": total.results(),
+            "checksum": format!("{:016x}", total.checksum()),
+            "peak_rss_mb": peak_rss_mb(),
+            "checkpoints": {
+                "completed": durations.len(),
+                "p50_ms": millis_of(durations.get(durations.len() / 2)),
+                "max_ms": millis_of(durations.last()),
+                "bytes": view.checkpoints.iter().map(|checkpoint| checkpoint.bytes).sum::<u64>(),
+            },
+            "restarts": view.attempts.len() - 1,
+            "longest_slice_ms": millis_of(longest_slice.as_ref()),
+            "start_to_first_record_ms": millis_of(to_first.as_ref()),
+        });
+        let Value::Object(line) = line else { return Err("the line is no object".to_owned()) };
+        Ok(Self { line, attempts: view.attempts, clock })
+    }
+
+    /// Adds a member to the line.
+    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
+        self.line.insert(name.to_owned(), value);
+        self
+    }
+
+    /// When the first failure was noticed, and when the attempt behind it had its first record.
+    pub(crate) fn restart(&self) -> Option<(Instant, Instant)> {
+        let [failed, next, ..] = &self.attempts[..] else { return None };
+        Some((self.clock.instant(failed.failed_at?)?, self.clock.instant(next.first_record?)?))
+    }
+
+    /// The line.
+    pub(crate) fn line(self) -> String {
+        Value::Object(self.line).to_string()
+    }
+}
+
+/// When the clock of a job was started, as far as that shows in what is seen of the job: not later.
 #[derive(Default)]
-pub(crate) struct Total {
-    checksum: AtomicU64,
-    results: AtomicU64,
-}
+struct ClockStart(Option<Instant>);
 
-impl Tally {
-    pub(crate) fn new() -> (Self, Arc<Total>) {
-        let total = Arc::<Total>::default();
-        (Self { checksum: 0, results: 0, total: Arc::clone(&total) }, total)
+impl ClockStart {
+    /// Looks at a job that has just changed.
+    fn see(&mut self, view: &JobView) {
+        let now = Instant::now();
+        let of_attempts = view.attempts.iter().flat_map(|attempt| [attempt.first_record, attempt.failed_at]);
+        let Some(last) = of_attempts.chain([view.ended]).flatten().max() else { return };
+        let start = now.checked_sub(last.since_start());
+        self.0 = self.0.map_or(start, |known| start.map(|start| start.min(known)));
     }
 
-    #[inline(always)]
-    pub(crate) fn add(&mut self, hash: u64) {
-        self.checksum = self.checksum.wrapping_add(hash);
-        self.results += 1;
-    }
-}
-
-impl Clone for Tally {
-    fn clone(&self) -> Self {
-        Self { checksum: 0, results: 0, total: Arc::clone(&self.total) }
+    fn instant(&self, moment: Moment) -> Option<Instant> {
+        self.0.map(|start| start + moment.since_start())
     }
 }
 
-impl Drop for Tally {
-    fn drop(&mut self) {
-        self.total.checksum.fetch_add(self.checksum, Ordering::Relaxed);
-        self.total.results.fetch_add(self.results, Ordering::Relaxed);
-    }
-}
-
-/// Runs `topology` and describes the run in one line.
-pub(crate) fn measure(
-    workload: &str,
-    records: u64,
-    parameters: &Parameters,
-    topology: &Topology,
-    total: &Total,
-) -> Result<String, String> {
-    let mut job = topology.start(parameters.options()?).map_err(|error| error.to_string())?;
-    job.wait().map_err(|error| error.to_string())?;
-    let view = job.view().ok_or("the job had nothing to do")?;
-    let first = view.attempts.iter().find_map(|attempt| attempt.first_record).ok_or("no record was read")?;
-    let ended = view.ended.ok_or("the job has not ended")?;
-    let seconds = ended.since(first).as_secs_f64();
-    let mut durations = view.checkpoints.iter().map(|checkpoint| checkpoint.duration).collect::<Vec<_>>();
-    durations.sort_unstable();
-    let millis = |duration: Option<&Duration>| duration.map_or(0.0, |duration| duration.as_secs_f64() * 1000.0);
-    let longest_slice = view.subtasks.values().map(|subtask| subtask.longest_slice).max().unwrap_or_default();
-    let line = json!({
-        "system": "millstream",
-        "workload": workload,
-        "params": parameters.given,
-        "records": records,
-        "seconds": (seconds * 1000.0).round() / 1000.0,
-        "records_per_s": (records as f64 / seconds).round(),
-        "results": total.results.load(Ordering::Relaxed),
-        "checksum": format!("{:016x}", total.checksum.load(Ordering::Relaxed)),
-        "peak_rss_mb": peak_rss_mb(),
-        "checkpoints": {
-            "completed": durations.len(),
-            "p50_ms": millis(durations.get(durations.len() / 2)),
-            "max_ms": millis(durations.last()),
-            "bytes": view.checkpoints.iter().map(|checkpoint| checkpoint.bytes).sum::<u64>(),
-        },
-        "restarts": view.attempts.len() - 1,
-        "longest_slice_ms": millis(Some(&longest_slice)),
-    });
-    Ok(line.to_string())
+/// A time in milliseconds, as the line has it.
+pub(crate) fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
 /// The most memory the process has held, as Linux counts it; 0 elsewhere.

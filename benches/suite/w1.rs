@@ -6,19 +6,21 @@ use compact_str::CompactString;
 use millstream::io::Generator;
 use millstream::prelude::*;
 
-use crate::generators::{Lines, WORDS_PER_LINE, h2, java_hash};
-use crate::report::{Parameters, Tally, measure};
+use crate::generators::{h2, java_hash};
+use crate::report::{Parameters, Report};
+use crate::tally::Tally;
+use crate::words::{Lines, WORDS_PER_LINE};
 
-pub(crate) fn run(parameters: &Parameters) -> Result<String, String> {
+pub(crate) fn run(parameters: &Parameters) -> Result<Report, String> {
     let records = parameters.number("records", 20_000_000)?;
+    let (tally, total) = Tally::of(|(word, count): &(CompactString, u64)| h2(java_hash(word), *count));
     let lines = Arc::new(Lines::new());
-    let (mut tally, total) = Tally::new();
     let topology = Topology::new("w1");
     topology
         .source("lines", Generator::new(records / WORDS_PER_LINE, move |g| lines.line(g)))
-        .flat_map(|line: String| line.split(' ').map(CompactString::from).collect::<Vec<_>>())
+        .flat_map(|line| line.split(' ').map(CompactString::from).collect::<Vec<_>>())
         .key_by(|word| word.clone())
         .count("counts")
-        .for_each("checksum", move |(word, count)| tally.add(h2(java_hash(&word), count)));
-    measure("w1", records, parameters, &topology, &total)
+        .sink("checksum", tally);
+    Report::of("w1", records, parameters, &topology, &total)
 }

@@ -101,7 +101,8 @@ pub enum SplitSignal {
 pub enum ReadStatus {
     /// There may be more to read at once.
     More,
-    /// Nothing to read before this much time has passed.
+    /// Nothing to read before this much time has passed. Alarms are no finer than a millisecond: a reader that waits for
+    /// less is asked again as soon as all others of its thread have had their turn, which keeps the thread busy.
     Wait(Duration),
     /// All splits so far are finished: another one is needed.
     SplitsFinished,

@@ -24,8 +24,15 @@ impl<T> RecordBatch<T> {
     #[inline]
     pub fn push(&mut self, record: Record<T>) {
         if record.time.is_some() || !self.times.is_empty() {
+            if self.times.len() == self.times.capacity() {
+                // As much room as the values have, at once.
+                let wanted = self.values.capacity().max(self.values.len() + 1);
+                self.times.reserve_exact(wanted - self.times.len());
+            }
             // Records before the first one with a time have none.
-            self.times.resize(self.values.len(), Timestamp::NONE);
+            if self.times.len() < self.values.len() {
+                self.times.resize(self.values.len(), Timestamp::NONE);
+            }
             self.times.push(record.time);
         }
         self.values.push(record.value);

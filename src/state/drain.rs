@@ -76,7 +76,7 @@ impl<N: Namespace, K: Key, V: Serialize + DeserializeOwned + Send + 'static> Tab
                 self.take_stored(namespace, &mut left, &mut each)?;
                 continue;
             }
-            self.rows.look_ahead(ids[..count].iter().map(|id| self.rows.at(*id).hash));
+            self.rows.look_ahead(ids[..count].iter().map(|id| self.rows.at(*id).hash), &mut [NOWHERE; LOOK_AHEAD]);
             for &id in &ids[..count] {
                 let value = self.take_value(id)?;
                 let row = self.rows.at(id);

@@ -17,6 +17,7 @@ mod error;
 mod folding;
 mod generations;
 mod image;
+mod index;
 mod keys;
 mod manifest;
 mod namespaces;
@@ -25,6 +26,7 @@ mod options;
 mod order;
 mod places;
 mod restore;
+mod room;
 mod row_key;
 mod rows;
 mod store;
@@ -34,6 +36,7 @@ mod table;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod upcoming;
 mod work;
 
 pub use chunks::Elements;

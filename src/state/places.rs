@@ -1,6 +1,7 @@
 //! Decides what a row in memory holds, and where it lies.
 
 use super::generations::{CLEAN, Generation};
+use super::room;
 use super::row_key::RowKey;
 use crate::model::KeyHash;
 
@@ -20,6 +21,14 @@ pub(super) struct Row<K: RowKey, V> {
     pub(super) generation: Generation,
     pub(super) flags: Flags,
     pub(super) link: K::Link,
+}
+
+impl<K: RowKey, V> Row<K, V> {
+    /// Whether it has a value, which changed in `generation`.
+    #[inline(always)]
+    pub(super) fn is_of(&self, generation: Generation) -> bool {
+        self.generation == generation && self.value.is_some()
+    }
 }
 
 /// What else is known of a row.
@@ -81,6 +90,13 @@ impl<K: RowKey, V> Places<K, V> {
         &mut self.rows[id as usize]
     }
 
+    /// Reads from the place `id`, if there is such a place.
+    #[inline(always)]
+    pub(super) fn touch(&self, id: RowId) -> u64 {
+        // A row may lie across two lines of the cache: its value is at one end of it, its generation at the other.
+        self.get(id).map_or(0, |row| u64::from(row.generation) ^ u64::from(row.value.is_some()))
+    }
+
     /// The row at `id`, if there is such a place.
     #[inline]
     pub(super) fn get(&self, id: RowId) -> Option<&Row<K, V>> {
@@ -115,7 +131,7 @@ impl<K: RowKey, V> Places<K, V> {
             return Some((id, freed_in));
         }
         let id = RowId::try_from(self.rows.len()).ok().filter(|id| *id != NOWHERE)?;
-        self.rows.push(row);
+        room::push(&mut self.rows, row);
         Some((id, CLEAN))
     }
 
@@ -125,6 +141,6 @@ impl<K: RowKey, V> Places<K, V> {
         let row = self.at_mut(id);
         row.value = None;
         row.flags = Flags::FREE;
-        self.free.push(id);
+        room::push(&mut self.free, id);
     }
 }

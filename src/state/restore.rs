@@ -16,6 +16,7 @@ use super::places::Flags;
 use super::row_key::RowKey;
 use super::rows::Rows;
 use super::table::{Average, Base, Table, TablePlace};
+use super::upcoming::Upcoming;
 use crate::model;
 
 /// The number of the newest generation found on disk; older ones count down, later ones up.
@@ -43,6 +44,7 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
         let mut table = Self {
             place,
             rows: Rows::new(order),
+            upcoming: Upcoming::none(),
             current: RESTORED + 1,
             dirty: Vec::new(),
             frozen: Vec::new(),

@@ -1,16 +1,15 @@
 //! Decides how the hot rows of one table are found: an index of their places by hash, and the order of their keys.
 
-use hashbrown::HashTable;
-
 use super::generations::{CLEAN, Generation};
+use super::index::Index;
 use super::order::{Movement, RowOrder};
-use super::places::{Flags, Places, Row, RowId};
+use super::places::{Flags, NOWHERE, Places, Row, RowId};
 use super::row_key::{Probe, RowKey};
 use crate::model::KeyHash;
 
 /// The hot rows of one table.
 pub(super) struct Rows<K: RowKey, V> {
-    index: HashTable<(u32, RowId)>,
+    index: Index,
     pub(super) places: Places<K, V>,
     pub(super) order: K::Order,
     /// Rows that the base is known to have, too.
@@ -22,39 +21,45 @@ pub(super) struct Rows<K: RowKey, V> {
 /// How many rows are looked at ahead of their use, at once.
 pub(super) const LOOK_AHEAD: usize = 64;
 
-/// Spreads the hash's fragment over 64 bits: the index uses the lowest ones and the highest seven.
-#[inline(always)]
-fn spread(fragment: u32) -> u64 {
-    u64::from(fragment).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-}
-
 impl<K: RowKey, V> Rows<K, V> {
     pub(super) fn new(order: K::Order) -> Self {
-        Self { index: HashTable::new(), places: Places::new(), order, resident: 0, hand: 0 }
+        Self { index: Index::new(), places: Places::new(), order, resident: 0, hand: 0 }
     }
 
     /// The place of `key`.
     #[inline]
     pub(super) fn find(&self, hash: KeyHash, key: impl Probe<K>) -> Option<RowId> {
-        let fragment = hash.for_table();
-        let same = |&(other, id): &(u32, RowId)| other == fragment && key.names(&self.places.at(id).key);
-        self.index.find(spread(fragment), same).map(|&(_, id)| id)
+        self.index.find(hash.for_table(), |id| key.names(&self.places.at(id).key))
     }
 
-    /// Reads, and forgets, what a search for each of `hashes` will read. The reads do not depend on each other, so the
-    /// processor waits for them all at once, and the searches that follow find everything in its caches.
+    /// Reads what a search for each of `hashes` will read, and puts what it finds into `found`: for each the place of a row that
+    /// may be the wanted one, or [`NOWHERE`]. Gives their number.
+    ///
+    /// The reads of one kind do not depend on each other, so the processor waits for all of them at once, and the searches
+    /// that follow find everything in its caches.
     #[inline]
-    pub(super) fn look_ahead(&self, hashes: impl Iterator<Item = KeyHash>) {
-        let mut candidates = [0; LOOK_AHEAD];
-        let mut count = 0;
-        for (hash, place) in hashes.zip(&mut candidates) {
-            let fragment = hash.for_table();
-            let found = self.index.find(spread(fragment), |&(other, _)| other == fragment);
-            *place = found.map_or(0, |&(_, id)| id);
+    pub(super) fn look_ahead(&self, hashes: impl Iterator<Item = KeyHash>, found: &mut [RowId; LOOK_AHEAD]) -> usize {
+        let mut fragments = [0; LOOK_AHEAD];
+        let (mut count, mut read) = (0, 0);
+        for (hash, place) in hashes.zip(&mut fragments) {
+            *place = hash.for_table();
+            read ^= self.index.touch(*place);
             count += 1;
         }
-        let read = |sum: u64, id: &RowId| sum ^ self.places.get(*id).map_or(0, |row| row.hash.0);
-        std::hint::black_box(candidates[..count].iter().fold(0, read));
+        for (fragment, place) in fragments[..count].iter().zip(&mut *found) {
+            *place = self.index.find(*fragment, |_| true).unwrap_or(NOWHERE);
+        }
+        for id in &found[..count] {
+            read ^= self.places.touch(*id);
+        }
+        std::hint::black_box(read);
+        count
+    }
+
+    /// Whether the row of `key` lies at `id`.
+    #[inline(always)]
+    pub(super) fn lies_at(&self, id: RowId, key: impl Probe<K>) -> bool {
+        self.places.get(id).is_some_and(|row| key.names(&row.key) && !row.flags.has(Flags::FREE))
     }
 
     /// The row at `id`.
@@ -91,10 +96,9 @@ impl<K: RowKey, V> Rows<K, V> {
         generation: Generation,
         flags: Flags,
     ) -> Option<(RowId, Generation)> {
-        let fragment = hash.for_table();
         let (id, freed_in) =
             self.places.put(Row { hash, key, value: None, generation, flags, link: K::Link::default() })?;
-        self.index.insert_unique(spread(fragment), (fragment, id), |&(other, _)| spread(other));
+        self.index.insert(hash.for_table(), id);
         Some((id, freed_in))
     }
 
@@ -141,10 +145,7 @@ impl<K: RowKey, V> Rows<K, V> {
     /// Frees the place of a row.
     pub(super) fn free(&mut self, id: RowId) {
         self.take(id);
-        let fragment = self.places.at(id).hash.for_table();
-        if let Ok(entry) = self.index.find_entry(spread(fragment), |&(_, other)| other == id) {
-            entry.remove();
-        }
+        self.index.remove(self.places.at(id).hash.for_table(), id);
         self.places.free(id);
     }
 

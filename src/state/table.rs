@@ -12,9 +12,11 @@ use super::changelog::{LogWriter, TableId};
 use super::folding::Folding;
 use super::generations::{CLEAN, Generation, Generations};
 use super::order::{Movement, RowOrder};
-use super::places::{Flags, RowId};
+use super::places::{Flags, NOWHERE, RowId};
+use super::room;
 use super::row_key::{Probe, RowKey};
 use super::rows::Rows;
+use super::upcoming::Upcoming;
 use crate::model::{self, CodecError, KeyGroup, KeyGroupRange, KeyHash, MaxParallelism};
 
 /// Typed rows, one per key, owned by the operator that uses them.
@@ -31,6 +33,7 @@ use crate::model::{self, CodecError, KeyGroup, KeyGroupRange, KeyHash, MaxParall
 pub struct Table<K: RowKey, V> {
     pub(super) place: TablePlace,
     pub(super) rows: Rows<K, V>,
+    pub(super) upcoming: Upcoming,
     /// The generation that changes belong to now.
     pub(super) current: Generation,
     /// The rows of the current generation.
@@ -93,8 +96,8 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
 
     /// Brings the rows of keys that will be asked for next, at most 64, into the processor's caches.
     #[inline]
-    pub(crate) fn look_ahead(&self, hashes: impl Iterator<Item = KeyHash>) {
-        self.rows.look_ahead(hashes);
+    pub(crate) fn look_ahead(&mut self, hashes: impl Iterator<Item = KeyHash>) {
+        self.upcoming.fill(|found| self.rows.look_ahead(hashes, found));
     }
 
     /// The value of `key`.
@@ -136,7 +139,12 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
         key: impl Probe<K>,
         init: impl FnOnce() -> V,
     ) -> Result<&mut V, StateError> {
-        let id = match self.locate(hash, key)? {
+        let found = self.find_next(hash, key);
+        if let Some(id) = found.filter(|id| self.rows.at(*id).is_of(self.current)) {
+            return Ok(self.rows.value_or(id, init));
+        }
+        let found = if found.is_none() { self.load(hash, key)? } else { found };
+        let id = match found {
             Some(id) => {
                 self.mark_dirty(id)?;
                 id
@@ -233,18 +241,35 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
         self.holds_all() || self.rows.order.has_all(hash, &key.to_key())
     }
 
+    /// The place of `key`, which is where a look ahead has found it, if it was asked for in this order.
+    #[inline(always)]
+    fn find_next(&mut self, hash: KeyHash, key: impl Probe<K>) -> Option<RowId> {
+        let upcoming = self.upcoming.next();
+        if self.rows.lies_at(upcoming, key) {
+            return Some(upcoming);
+        }
+        if upcoming != NOWHERE {
+            self.upcoming.forget();
+        }
+        self.rows.find(hash, key)
+    }
+
     #[inline]
     pub(super) fn locate(&mut self, hash: KeyHash, key: impl Probe<K>) -> Result<Option<RowId>, StateError> {
         match self.rows.find(hash, key) {
             Some(id) => Ok(Some(id)),
-            None if self.holds_all() => Ok(None),
             None => self.load(hash, key),
         }
     }
 
     /// Reads a row that is not in memory from the base, if that has it.
-    #[inline(never)]
+    #[inline]
     fn load(&mut self, hash: KeyHash, key: impl Probe<K>) -> Result<Option<RowId>, StateError> {
+        if self.holds_all() { Ok(None) } else { self.load_stored(hash, key) }
+    }
+
+    #[inline(never)]
+    fn load_stored(&mut self, hash: KeyHash, key: impl Probe<K>) -> Result<Option<RowId>, StateError> {
         let owned = key.to_key();
         if self.rows.order.has_all(hash, &owned) {
             return Ok(None);
@@ -276,7 +301,7 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
         let added = self.rows.add(hash, key, self.current, flags);
         let (id, freed_in) = added.ok_or_else(|| self.place.exhausted("rows"))?;
         if freed_in != self.current {
-            self.dirty.push(id);
+            room::push(&mut self.dirty, id);
         }
         Ok(id)
     }
@@ -319,7 +344,7 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
         } else {
             self.generations.superseded(before, self.current);
         }
-        self.dirty.push(id);
+        room::push(&mut self.dirty, id);
         Ok(())
     }
 

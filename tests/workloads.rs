@@ -1,0 +1,109 @@
+//! The workloads of the benchmark suite give the results that hand-written code gives for the same input.
+//!
+//! That code shares nothing with this project but the description of the generators: two threads, arrays and hash tables.
+
+#[path = "../benches/suite/due.rs"]
+mod due;
+#[path = "../benches/suite/events.rs"]
+mod events;
+#[path = "../benches/suite/every_thousand.rs"]
+mod every_thousand;
+#[path = "../benches/suite/generators.rs"]
+mod generators;
+#[path = "../benches/suite/latencies.rs"]
+mod latencies;
+#[path = "../benches/suite/lookup.rs"]
+mod lookup;
+#[path = "../benches/suite/report.rs"]
+mod report;
+#[path = "../benches/suite/stopwatch.rs"]
+mod stopwatch;
+#[path = "../benches/suite/tally.rs"]
+mod tally;
+#[path = "../benches/suite/w1.rs"]
+mod w1;
+#[path = "../benches/suite/w1b.rs"]
+mod w1b;
+#[path = "../benches/suite/w2c.rs"]
+mod w2c;
+#[path = "../benches/suite/w2j.rs"]
+mod w2j;
+#[path = "../benches/suite/w3.rs"]
+mod w3;
+#[path = "../benches/suite/w4.rs"]
+mod w4;
+#[path = "../benches/suite/w5.rs"]
+mod w5;
+#[path = "../benches/suite/words.rs"]
+mod words;
+
+use generators::{h2, key};
+use report::{Parameters, Report};
+use serde_json::Value;
+
+/// Runs a workload and gives its line.
+fn line(run: impl Fn(&Parameters) -> Result<Report, String>, parameters: &str) -> Value {
+    let parameters = Parameters::parse(parameters.split(' ').map(str::to_owned)).expect("they are known");
+    let report = run(&parameters).expect("nothing fails for good");
+    report.line().parse().expect("it is JSON")
+}
+
+/// Its number of results and their checksum.
+fn results(line: &Value) -> (u64, &str) {
+    (line["results"].as_u64().expect("it is a number"), line["checksum"].as_str().expect("it is text"))
+}
+
+#[test]
+fn running_counts_of_words_are_those_of_hand_written_code() {
+    assert_eq!(results(&line(w1::run, "records=20000")), (20_000, "710f7477223bd1f3"));
+}
+
+#[test]
+fn final_counts_of_words_are_those_of_hand_written_code() {
+    assert_eq!(results(&line(w1b::run, "records=20000")), (7_430, "31c051169dd07e68"));
+}
+
+#[test]
+fn views_of_few_campaigns_are_those_of_hand_written_code() {
+    assert_eq!(results(&line(w2c::run, "records=250000")), (200, "19a9e4e8e5ad2ad1"));
+    assert_eq!(results(&line(w2j::run, "records=250000")), (200, "de87cc4f9f63ce0b"));
+}
+
+#[test]
+fn views_of_many_campaigns_are_those_of_hand_written_code() {
+    let many = "records=250000 campaigns=5000 ads=1";
+    assert_eq!(results(&line(w2c::run, many)), (9_836, "ec4dfb825b7545db"));
+    assert_eq!(results(&line(w2j::run, many)), (9_836, "4a5375af99c77e5c"));
+}
+
+#[test]
+fn running_counts_of_keys_are_those_of_hand_written_code() {
+    for options in ["parallelism=1", "parallelism=3 checkpoint_ms=5", "memory=20000 checkpoint_ms=5"] {
+        let line = line(w3::run, &format!("records=100000 keys=5000 {options}"));
+        assert_eq!(results(&line), (100_000, "00f6384591007690"), "{options}");
+    }
+}
+
+#[test]
+fn running_counts_of_keys_do_not_change_when_a_record_fails() {
+    let line = line(w5::run, "records=100000 keys=5000 checkpoint_ms=5");
+    assert_eq!(line["restarts"], 1);
+    assert_eq!(results(&line), (100_000, "00f6384591007690"));
+    assert!(line["recovery_ms"]["total"].as_f64().expect("it is a number") > 0.0);
+}
+
+#[test]
+fn counts_of_what_was_due_are_those_of_a_loop() {
+    let line = line(w4::run, "records=30000 rate=100000");
+    let mut counts = vec![0u64; 10_000];
+    let expected = (0..30_000).fold(0u64, |sum, g| {
+        let index = generators::pick_hi(generators::rnd(w4::SEED, g), counts.len() as u64) as usize;
+        counts[index] += 1;
+        sum.wrapping_add(h2(key(w4::SEED, g, counts.len() as u64), counts[index]))
+    });
+    assert_eq!(results(&line), (30_000, format!("{expected:016x}").as_str()));
+    assert_eq!(expected, 0x9c74_ddeb_8e79_6657);
+    assert_eq!(line["latency_us"]["measured"], 20_000);
+    let micros = |percentile: &str| line["latency_us"][percentile].as_f64().expect("it is a number");
+    assert!(1.0 < micros("p50") && micros("p50") <= micros("p99.99") && micros("p99.99") <= micros("max"));
+}
