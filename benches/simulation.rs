@@ -14,7 +14,7 @@ fn main() {
     let runs = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(200);
     let topology = Topology::new("counts");
     topology
-        .source("numbers", Generator::new(RECORDS, |number| number * 7 % KEYS))
+        .source("numbers", Generator::new(RECORDS, |number| number * 7 % KEYS).at_rate(20_000))
         .key_by(|key| *key)
         .count("counts")
         .collect("results");

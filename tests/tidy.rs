@@ -28,6 +28,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
 const MODULES: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("time", &[]),
+    ("alarms", &["time"]),
     ("error", &["ids"]),
     ("kill", &["ids"]),
     ("faults", &["ids"]),
@@ -62,6 +63,7 @@ const ANY: &[&str] = &["*"];
 
 /// What an actor may name: the seams, the protocols and the other actors, but neither the job nor its blueprint.
 const ACTOR: &[&str] = &[
+    "alarms",
     "channel",
     "checkpoints",
     "coordinator",

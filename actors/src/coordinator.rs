@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler};
 
+use crate::alarms::Alarms;
 use crate::checkpoints::{CheckpointStore, Manifest};
 use crate::environment::Environment;
 use crate::error::{Failure, FailureKind, panic_message};
@@ -39,8 +40,8 @@ pub(crate) struct Coordinator {
     deployed: Option<Deployed>,
     /// What subtasks said before the coordinator knew that all of them run.
     early: Vec<ToCoordinator>,
-    /// When the next tick is due, as far as an alarm is set.
-    alarm: Option<Moment>,
+    /// The alarms for ticks to come.
+    alarms: Alarms,
     gone: Gone,
 }
 
@@ -104,7 +105,7 @@ impl Handler<Letter<ToCoordinator>> for Coordinator {
 impl Coordinator {
     pub(crate) fn new(setup: Setup) -> Self {
         let gone = Gone { attempt: setup.attempt, supervisor: setup.supervisor.clone() };
-        Self { setup, deployed: None, early: Vec::new(), alarm: None, gone }
+        Self { setup, deployed: None, early: Vec::new(), alarms: Alarms::default(), gone }
     }
 
     fn hear(&mut self, body: ToCoordinator, ctx: &mut Context<Self>) {
@@ -174,17 +175,15 @@ impl Coordinator {
         self.set_alarm(now, ctx);
     }
 
-    /// Sets an alarm for the next tick, unless an earlier one is set. Alarms are not cancelled: a tick too many changes
-    /// nothing, and a context of actix that has nothing else to do loops for ever over a cancelled future.
+    /// Sees to it that the next tick comes in time. A tick too many changes nothing.
     fn set_alarm(&mut self, now: Moment, ctx: &mut Context<Self>) {
         let deadline = self.deployed.as_ref().and_then(|deployed| deployed.rounds.next_deadline());
-        let Some(at) = deadline.filter(|at| self.alarm.is_none_or(|alarm| *at < alarm)) else { return };
-        self.alarm = Some(at);
+        let Some(at) = deadline.filter(|at| self.alarms.needs(*at)) else { return };
         // Chance may let a tick come late.
         let lateness =
             at.since(now) / CHANCE_OF_LATENESS * self.setup.environment.choose(CHANCE_OF_LATENESS as usize) as u32;
         ctx.run_later(at.since(now) + lateness, move |this, ctx| {
-            this.alarm.take_if(|alarm| *alarm == at);
+            this.alarms.rang(at);
             this.advance(RoundEvent::Tick, ctx);
         });
     }

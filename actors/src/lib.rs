@@ -24,6 +24,7 @@ pub mod task;
 pub mod time;
 pub mod time_view;
 
+mod alarms;
 mod coordinator;
 mod deployment;
 mod enumerator;

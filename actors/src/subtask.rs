@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture};
 
+use crate::alarms::Alarms;
 use crate::channel::{Credits, Outputs, Permit};
 use crate::coordinator::Coordinator;
 use crate::enumerator::Enumerator;
@@ -107,8 +108,8 @@ pub(crate) struct Subtask {
     pub(crate) rounds: Rounds,
     pub(crate) drained: bool,
     slice_scheduled: bool,
-    /// When the actor will be woken to go on, if it waits for a time.
-    alarm: Option<Moment>,
+    /// The alarms that will wake the actor.
+    alarms: Alarms,
     saw_record: bool,
     pub(crate) stall: Stall,
     pub(crate) view: SubtaskView,
@@ -303,7 +304,7 @@ impl Subtask {
             reader: if setup.is_source { Reader::Waiting } else { Reader::None },
             drained: false,
             slice_scheduled: false,
-            alarm: None,
+            alarms: Alarms::default(),
             saw_record: false,
             stall: Stall::default(),
             view: SubtaskView::default(),
@@ -387,14 +388,12 @@ impl Subtask {
         }
     }
 
-    /// Sets an alarm, unless an earlier one is set. Alarms are not cancelled: a context of actix that has nothing else
-    /// to do loops for ever over a cancelled future.
+    /// Sees to it that the actor is awake after `time`. A slice too many changes nothing.
     fn sleep_for(&mut self, time: Duration, ctx: &mut Context<Self>) {
         let at = self.setup.environment.clock.now() + time;
-        if self.alarm.is_none_or(|alarm| at < alarm) {
-            self.alarm = Some(at);
+        if self.alarms.needs(at) {
             ctx.run_later(time, move |this, ctx| {
-                this.alarm.take_if(|alarm| *alarm == at);
+                this.alarms.rang(at);
                 this.schedule(ctx);
             });
         }
