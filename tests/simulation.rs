@@ -26,10 +26,14 @@ fn expected() -> Vec<(u64, u64)> {
 
 #[test]
 fn healthy_run_gives_what_the_oracle_gives() {
-    let run = Simulation::new(counts(), 1).run();
-    run.assert_output("results", &expected());
-    assert_eq!((run.kills(), run.processes()), (0, 1));
-    assert!(run.checkpoints().len() > 3, "{:?}", run.checkpoints());
+    let mut checkpoints = Vec::new();
+    for seed in 0..20 {
+        let run = Simulation::new(counts(), seed).run();
+        run.assert_output("results", &expected());
+        assert_eq!((run.kills(), run.processes()), (0, 1), "seed {seed}");
+        checkpoints.push(run.checkpoints().len());
+    }
+    assert!(checkpoints.iter().sum::<usize>() > 4 * checkpoints.len(), "{checkpoints:?}");
 }
 
 #[test]
