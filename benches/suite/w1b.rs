@@ -9,7 +9,7 @@ use millstream::prelude::*;
 use crate::generators::{h2, java_hash};
 use crate::report::{Parameters, Report};
 use crate::tally::Tally;
-use crate::words::{Lines, WORDS_PER_LINE};
+use crate::words::{Lines, WORDS_PER_LINE, words_of};
 
 pub(crate) fn run(parameters: &Parameters) -> Result<Report, String> {
     let records = parameters.number("records", 20_000_000)?;
@@ -18,7 +18,7 @@ pub(crate) fn run(parameters: &Parameters) -> Result<Report, String> {
     let topology = Topology::new("w1b");
     topology
         .source("lines", Generator::new(records / WORDS_PER_LINE, move |g| lines.line(g)))
-        .flat_map(|line| line.split(' ').map(CompactString::from).collect::<Vec<_>>())
+        .flat_map(words_of)
         .key_by(|word| word.clone())
         .window("counts", Global)
         .trigger(trigger::EndOfStream)

@@ -1,5 +1,7 @@
 //! The lines of the word count: words of a Zipf distribution.
 
+use compact_str::CompactString;
+
 use crate::generators::{mix64, pick_hi, rnd};
 
 /// How many different words there are.
@@ -61,26 +63,50 @@ impl Zipf {
     }
 }
 
+/// The most letters of a word.
+const LONGEST: usize = 10;
+/// How many bytes are copied with a word: as many as one instruction copies.
+const COPIED: usize = 16;
+
 /// The lines of the word count.
 pub(crate) struct Lines {
     zipf: Zipf,
-    words: Vec<String>,
+    /// Each word, filled up with anything, and its length.
+    words: Vec<([u8; COPIED], u8)>,
 }
 
 impl Lines {
     pub(crate) fn new() -> Self {
-        Self { zipf: Zipf::new(), words: (0..VOCABULARY as u64).map(word).collect() }
+        let padded = |k| {
+            let (word, mut letters) = (word(k), [b' '; COPIED]);
+            letters[..word.len()].copy_from_slice(word.as_bytes());
+            (letters, word.len() as u8)
+        };
+        Self { zipf: Zipf::new(), words: (0..VOCABULARY as u64).map(padded).collect() }
     }
 
     /// Line `g`, without its end.
     pub(crate) fn line(&self, g: u64) -> String {
-        let mut line = String::with_capacity(96);
+        const LONGEST_LINE: usize = WORDS_PER_LINE as usize * (LONGEST + 1) + COPIED;
+        let (mut line, mut end) = ([b' '; LONGEST_LINE], 0);
         for j in 0..WORDS_PER_LINE {
-            if j > 0 {
-                line.push(' ');
-            }
-            line.push_str(&self.words[self.zipf.sample(rnd(SEED, g * WORDS_PER_LINE + j))]);
+            let (letters, length) = &self.words[self.zipf.sample(rnd(SEED, g * WORDS_PER_LINE + j))];
+            line[end..end + COPIED].copy_from_slice(letters);
+            end += usize::from(*length);
+            line[end] = b' ';
+            end += 1;
         }
-        line
+        str::from_utf8(&line[..end - 1]).expect("words are letters").to_owned()
     }
+}
+
+/// The words of a line, one after the other.
+pub(crate) fn words_of(line: String) -> impl Iterator<Item = CompactString> {
+    let mut begin = 0;
+    std::iter::from_fn(move || {
+        let rest = line.get(begin..).filter(|rest| !rest.is_empty())?;
+        let word = &rest[..rest.bytes().position(|byte| byte == b' ').unwrap_or(rest.len())];
+        begin += word.len() + 1;
+        Some(CompactString::from(word))
+    })
 }

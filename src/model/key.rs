@@ -65,6 +65,20 @@ fn fold(a: u64, b: u64) -> u64 {
     (product as u64) ^ ((product >> 64) as u64)
 }
 
+/// Less than eight bytes, zero-extended. Read in two halves that may overlap: copying them into a word, byte for byte, and
+/// reading it at once, would wait for all of them to be written.
+#[inline(always)]
+fn short_word(bytes: &[u8]) -> u64 {
+    let word_of = |bytes: [u8; 4]| u64::from(u32::from_le_bytes(bytes));
+    match (bytes.first_chunk(), bytes.last_chunk(), bytes) {
+        (Some(low), Some(high), _) => word_of(*low) | word_of(*high) << (8 * (bytes.len() - 4)),
+        (_, _, [a, b, c]) => word_of([*a, *b, *c, 0]),
+        (_, _, [a, b]) => word_of([*a, *b, 0, 0]),
+        (_, _, [a]) => u64::from(*a),
+        _ => 0,
+    }
+}
+
 impl Default for StableHasher {
     #[inline]
     fn default() -> Self {
@@ -89,9 +103,7 @@ impl Hasher for StableHasher {
         }
         let rest = words.remainder();
         if !rest.is_empty() {
-            let mut word = [0; 8];
-            word[..rest.len()].copy_from_slice(rest);
-            self.word(u64::from_le_bytes(word));
+            self.word(short_word(rest));
         }
         self.word(bytes.len() as u64);
     }
@@ -216,6 +228,16 @@ mod tests {
         }
         for counts in [groups, places] {
             assert!(counts.iter().all(|count| (850..1150).contains(count)), "uneven: {counts:?}");
+        }
+    }
+
+    #[test]
+    fn short_words_are_zero_extended() {
+        let bytes = [0x81, 0x92, 0xA3, 0xB4, 0xC5, 0xD6, 0xE7];
+        for length in 0..=bytes.len() {
+            let mut word = [0; 8];
+            word[..length].copy_from_slice(&bytes[..length]);
+            assert_eq!(short_word(&bytes[..length]), u64::from_le_bytes(word), "{length}");
         }
     }
 
