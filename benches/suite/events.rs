@@ -1,7 +1,5 @@
 //! The events of the Yahoo streaming benchmark: as values, and as lines of JSON.
 
-use std::io::Write;
-
 use crate::generators::{Kind, Uuid, id64, pick_hi, pick_lo, rnd, uuid};
 
 const SEED: u64 = 1002;
@@ -86,15 +84,30 @@ impl Event {
 /// The longest line has fewer bytes.
 const LINE_BYTES: usize = 288;
 
-/// A line of JSON, in place.
-pub(crate) struct JsonLine {
+/// A line that is being written.
+struct Line {
     bytes: [u8; LINE_BYTES],
     length: usize,
 }
 
-impl JsonLine {
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
+impl Line {
+    /// Appends `bytes`. Inlined, for most lengths are known, and need no call to be copied.
+    #[inline(always)]
+    fn put(&mut self, bytes: &[u8]) {
+        self.bytes[self.length..self.length + bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
+    }
+
+    /// Appends a number below 256 in decimal.
+    #[inline(always)]
+    fn put_decimal(&mut self, byte: u8) {
+        if byte >= 100 {
+            self.put(&[b'0' + byte / 100]);
+        }
+        if byte >= 10 {
+            self.put(&[b'0' + byte / 10 % 10]);
+        }
+        self.put(&[b'0' + byte % 10]);
     }
 }
 
@@ -103,8 +116,6 @@ pub(crate) struct JsonLines {
     users: Vec<Uuid>,
     pages: Vec<Uuid>,
     ads: Vec<Uuid>,
-    /// The bytes of an address in decimal.
-    bytes: Vec<String>,
 }
 
 /// The decimal digits of the time of an event.
@@ -120,39 +131,34 @@ fn decimal(mut millis: u64) -> [u8; 13] {
 impl JsonLines {
     pub(crate) fn about(ads: u64) -> Self {
         let all = |kind, count| (0..count).map(|index| uuid(kind, index)).collect();
-        let bytes = (0..=u8::MAX).map(|byte| byte.to_string()).collect();
-        Self { users: all(Kind::User, USERS), pages: all(Kind::Page, PAGES), ads: all(Kind::Ad, ads), bytes }
+        Self { users: all(Kind::User, USERS), pages: all(Kind::Page, PAGES), ads: all(Kind::Ad, ads) }
     }
 
     /// Line `g`, without its end.
     #[inline]
-    pub(crate) fn line(&self, g: u64) -> JsonLine {
+    pub(crate) fn line(&self, g: u64) -> Vec<u8> {
         let event = Indices::of(g, self.ads.len() as u64);
-        let mut line = JsonLine { bytes: [0; LINE_BYTES], length: 0 };
-        let mut rest = &mut line.bytes[..];
-        let mut put = |bytes: &[u8]| rest.write_all(bytes).expect("a line has room for the longest event");
-        put(b"{\"user_id\":\"");
-        put(&self.users[event.user as usize]);
-        put(b"\",\"page_id\":\"");
-        put(&self.pages[event.page as usize]);
-        put(b"\",\"ad_id\":\"");
-        put(&self.ads[event.ad as usize]);
-        put(b"\",\"ad_type\":\"");
-        put(AD_TYPES[usize::from(event.ad_type)].as_bytes());
-        put(b"\",\"event_type\":\"");
-        put(EVENT_TYPES[usize::from(event.event_type)].as_bytes());
-        put(b"\",\"event_time\":\"");
-        put(&decimal(event.millis));
-        put(b"\",\"ip_address\":\"");
+        let mut line = Line { bytes: [0; LINE_BYTES], length: 0 };
+        line.put(b"{\"user_id\":\"");
+        line.put(&self.users[event.user as usize]);
+        line.put(b"\",\"page_id\":\"");
+        line.put(&self.pages[event.page as usize]);
+        line.put(b"\",\"ad_id\":\"");
+        line.put(&self.ads[event.ad as usize]);
+        line.put(b"\",\"ad_type\":\"");
+        line.put(AD_TYPES[usize::from(event.ad_type)].as_bytes());
+        line.put(b"\",\"event_type\":\"");
+        line.put(EVENT_TYPES[usize::from(event.event_type)].as_bytes());
+        line.put(b"\",\"event_time\":\"");
+        line.put(&decimal(event.millis));
+        line.put(b"\",\"ip_address\":\"");
         for (place, byte) in event.ip.to_be_bytes().into_iter().enumerate() {
             if place > 0 {
-                put(b".");
+                line.put(b".");
             }
-            put(self.bytes[usize::from(byte)].as_bytes());
+            line.put_decimal(byte);
         }
-        put(b"\"}");
-        let unused = rest.len();
-        line.length = LINE_BYTES - unused;
-        line
+        line.put(b"\"}");
+        line.bytes[..line.length].to_vec()
     }
 }

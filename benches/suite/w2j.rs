@@ -6,7 +6,7 @@ use millstream::io::Generator;
 use millstream::prelude::*;
 use serde::Deserialize;
 
-use crate::events::{JsonLine, JsonLines};
+use crate::events::JsonLines;
 use crate::every_thousand::EveryThousand;
 use crate::generators::{Kind, Uuid, fnv1a, h3, uuid};
 use crate::lookup::Lookup;
@@ -32,8 +32,8 @@ struct Seen {
     is_view: bool,
 }
 
-fn parse(line: &JsonLine) -> Result<Seen, Box<dyn std::error::Error + Send + Sync>> {
-    let event: Event<'_> = sonic_rs::from_slice(line.as_bytes())?;
+fn parse(line: &[u8]) -> Result<Seen, Box<dyn std::error::Error + Send + Sync>> {
+    let event: Event<'_> = sonic_rs::from_slice(line)?;
     std::hint::black_box((event.user_id, event.page_id, event.ad_type, event.ip_address));
     let ad = event.ad_id.as_bytes().try_into()?;
     Ok(Seen { ad, millis: event.event_time.parse()?, is_view: event.event_type == "view" })
