@@ -9,7 +9,7 @@ use millstream::prelude::*;
 use crate::events::{Event, VIEW};
 use crate::every_thousand::EveryThousand;
 use crate::generators::{Kind, h3, id64};
-use crate::lookup::Lookup;
+use crate::lookup::Numbers;
 use crate::report::{Parameters, Report};
 use crate::tally::Tally;
 
@@ -17,8 +17,9 @@ pub(crate) fn run(parameters: &Parameters) -> Result<Report, String> {
     let records = parameters.number("records", 50_000_000)?;
     let campaigns = parameters.campaigns()?;
     let ads = campaigns.ads();
-    let campaign_of = |ad| (id64(Kind::Ad, ad), id64(Kind::Campaign, campaigns.of_ad(ad)));
-    let campaign_of = Arc::new((0..ads).map(campaign_of).collect::<Lookup<u64, u64>>());
+    let ads_of_campaigns = 0..usize::try_from(ads).map_err(|_| format!("{ads} ads are too many"))?;
+    let campaign_of = |ad| (id64(Kind::Ad, ad as u64), id64(Kind::Campaign, campaigns.of_ad(ad as u64)));
+    let campaign_of = Arc::new(Numbers::of(ads_of_campaigns.map(campaign_of)));
     let hash = |(campaign, start, views): &(u64, Timestamp, u64)| h3(*campaign, start.as_millis() as u64, *views);
     let (tally, total) = Tally::of(hash);
     let topology = Topology::new("w2c");
@@ -29,7 +30,7 @@ pub(crate) fn run(parameters: &Parameters) -> Result<Report, String> {
         })
         .event_time(Watermarks::custom(EveryThousand::default), |event| event.millis)
         .filter(|event| event.event_type == VIEW)
-        .flat_map(move |event| campaign_of.get(&event.ad).copied())
+        .flat_map(move |event| campaign_of.get(event.ad))
         .key_by(|campaign| *campaign)
         .window("views", Tumbling::of(10.seconds()))
         .aggregate_with(Count, |campaign, window, views| Some((*campaign, window.start(), views)))

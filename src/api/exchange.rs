@@ -3,15 +3,13 @@
 use std::array;
 use std::sync::Arc;
 
-use millstream_actors::ids::SubtaskId;
-
 use super::stream::Prototype;
 use super::topology::{BlockMakers, make_tasks, reading, single_edge};
 use super::{Broadcast, KeyedStream, Stream};
 use crate::model::{Data, Key, Keyed};
-use crate::operator::{BatchHead, ByKeyGroup, Chain, Custom, First, KeyBy, Partition, Random, RoundRobin};
+use crate::operator::{BatchHead, Chain, Custom, First, KeyBy, Partition, Random, RoundRobin};
 use crate::plan::{BlockShape, Exchange, Input, InputFrom};
-use crate::runtime::{BlockDeploy, Broadcaster, Fork, PartitionRouter, Router};
+use crate::runtime::{BeforeExchange, BlockDeploy, Broadcaster, Fork, PartitionRouter, Router};
 
 impl<C: Chain> Stream<C> {
     /// Sends the records of each key to the subtask that owns the key's group, in the order of each sender.
@@ -39,15 +37,8 @@ impl<C: Chain> Stream<C> {
     {
         let key_of = Prototype::new(key_of);
         let keyed = self.then("key_by", None, move |_| Ok(KeyBy::new(key_of.instance())));
-        keyed.end_block(
-            1,
-            single_edge(|deploy: &BlockDeploy, index| {
-                let sender = SubtaskId { block: deploy.block, index };
-                ByKeyGroup::among(deploy.receivers[0].parallelism, deploy.max_parallelism)
-                    .seen_by(deploy.surroundings.witness.clone(), sender)
-            }),
-        );
-        KeyedStream::new(keyed.topology, keyed.block)
+        let before = keyed.end_keyed_block();
+        KeyedStream::new(keyed.topology, keyed.block, before)
     }
 
     /// Sends each record to the subtask of the same index. Both blocks must have the same parallelism.
@@ -120,9 +111,10 @@ impl<C: Chain> Stream<C> {
     }
 
     /// Sends everything to one subtask, as the records of one key.
-    pub(super) fn together(self) -> Stream<BatchHead<Keyed<(), C::Out>>> {
+    pub(super) fn together(self) -> (Stream<BatchHead<Keyed<(), C::Out>>>, BeforeExchange<Keyed<(), C::Out>>) {
         let keyed = self.then("all", None, |_| Ok(KeyBy::new(|_: &C::Out| ())));
-        keyed.exchange::<Keyed<(), C::Out>, _>(Exchange::Global, |_, _| First)
+        let before = keyed.end_keyed_block();
+        (keyed.next_block(0, Some(Exchange::Global)), before)
     }
 
     /// Gives `N` streams of the same records.
@@ -176,6 +168,17 @@ impl<C: Chain> Stream<C> {
     {
         self.end_block(1, single_edge(partition));
         self.next_block(0, Some(exchange))
+    }
+
+    /// Ends a block whose records have keys. What reads them may say what happens to them before they travel.
+    fn end_keyed_block<K: Key, T: Data>(&self) -> BeforeExchange<Keyed<K, T>>
+    where
+        C: Chain<Out = Keyed<K, T>>,
+    {
+        let before = BeforeExchange::nothing();
+        let read = before.clone();
+        self.end_block(1, move |deploy, index| read.router(deploy, index));
+        before
     }
 
     pub(super) fn end_block<R: Router<C::Out>>(

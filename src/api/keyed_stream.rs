@@ -1,6 +1,5 @@
 //! A stream whose records have keys, and the operators that keep state per key.
 
-use std::marker::PhantomData;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use crate::error::Result;
 use crate::model::{Data, Key, Keyed};
 use crate::operator::{BatchHead, Chain, Dedup, Fold, KeyedProcess, MapWithState, Process, Reduce, States};
 use crate::plan::{BlockShape, Exchange, Input, InputFrom};
+use crate::runtime::BeforeExchange;
 
 /// A stream whose records have keys: all records of a key are in one subtask.
 ///
@@ -28,13 +28,14 @@ pub struct KeyedStream<K, T> {
     /// The block whose one output the keyed records are.
     from: usize,
     parallelism: Option<u32>,
-    holds: PhantomData<fn() -> (K, T)>,
+    /// What that block does with them before it sends them.
+    pub(super) before: BeforeExchange<Keyed<K, T>>,
 }
 
 impl<K: Key, T: Data> KeyedStream<K, T> {
     /// The keyed output of the block `from`, which is closed.
-    pub(super) fn new(topology: Topology, from: usize) -> Self {
-        Self { topology, from, parallelism: None, holds: PhantomData }
+    pub(super) fn new(topology: Topology, from: usize, before: BeforeExchange<Keyed<K, T>>) -> Self {
+        Self { topology, from, parallelism: None, before }
     }
 
     /// Sets how many subtasks the block of the keyed operator has.

@@ -33,7 +33,7 @@ where
     where
         G: Aggregate<T>,
     {
-        self.then(aggregate, |aggregate| Accumulated::new(aggregate, Pair::new()))
+        self.then_aggregating(aggregate.clone(), aggregate, |aggregate| Accumulated::new(aggregate, Pair::new()))
     }
 
     /// Merges the records of each window: `step` merges each record into what came before.
@@ -83,7 +83,9 @@ where
         F: FnMut(&Z::Key, TimeWindow, G::Out) -> I + Clone + Send + 'static,
         I: IntoIterator<Item: Data> + 'static,
     {
-        self.then((aggregate, function), |(aggregate, function)| Accumulated::new(aggregate, Call::new(function)))
+        self.then_aggregating(aggregate.clone(), (aggregate, function), |(aggregate, function)| {
+            Accumulated::new(aggregate, Call::new(function))
+        })
     }
 
     /// As [`aggregate_with`](Self::aggregate_with), with a function that remembers things, and may fail.
@@ -97,8 +99,11 @@ where
         F: WindowFunction<Z::Key, G::Out>,
     {
         let remembers = remembers_windows::<Z, G::Out, F>();
-        self.refuse(A::Kind::MERGES && remembers, WindowError::StateOfMergingWindows)
-            .then((aggregate, function), |(aggregate, function)| Accumulated::new(aggregate, Processed::new(function)))
+        self.refuse(A::Kind::MERGES && remembers, WindowError::StateOfMergingWindows).then_aggregating(
+            aggregate.clone(),
+            (aggregate, function),
+            |(aggregate, function)| Accumulated::new(aggregate, Processed::new(function)),
+        )
     }
 
     /// Gives what `function` makes of key, window and the merger of the records, for each window that fires.

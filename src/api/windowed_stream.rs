@@ -1,19 +1,23 @@
 //! A stream whose records are put into windows: how windows begin, and what may be set about them.
 
+use std::sync::Arc;
+
 use millstream_actors::time::Timespan;
 
 use super::stream::Prototype;
 use super::{KeyedStream, Stream};
 use crate::model::{Data, Key, Keyed};
+use crate::operator::aggregate::Aggregate;
 use crate::operator::window::contents::Contents;
 use crate::operator::window::evictor::{self, Evictor};
 use crate::operator::window::trigger::{self, Purging, TriggerFor};
 use crate::operator::window::{
-    Evicting, Evicts, Global, KeepAll, Keying, LateTo, PerKey, Unkeyed, WindowAssigner, WindowError, WindowOperator,
-    WindowSettings,
+    Evicting, Evicts, Global, KeepAll, Keying, LateTo, LocalAggregate, PerKey, Unkeyed, WindowAssigner, WindowChain,
+    WindowError, WindowOperator, WindowSettings,
 };
-use crate::operator::{BatchHead, Chain, SideOutput, Then};
+use crate::operator::{BatchHead, Chain, SideOutput, SubtaskContext, Then};
 use crate::plan::PlanError;
+use crate::runtime::BeforeExchange;
 
 /// A stream whose records are put into windows, of each key or of all records; what is made of them is still to be said.
 ///
@@ -30,10 +34,13 @@ use crate::plan::PlanError;
 #[must_use = "windows do nothing before something is made of them"]
 pub struct WindowedStream<Z: Keying, T, A, R, V = KeepAll> {
     stream: Stream<BatchHead<Keyed<Z::Key, T>>>,
+    before: BeforeExchange<Keyed<Z::Key, T>>,
     /// The verb that the user wrote.
     kind: &'static str,
     uid: String,
     settings: WindowSettings<T, A, R>,
+    /// Whether to aggregate before the exchange, if the user has said.
+    local: Option<bool>,
     pub(super) evicts: V,
     mistake: Option<WindowError>,
 }
@@ -73,7 +80,8 @@ impl<K: Key, T: Data> KeyedStream<K, T> {
     where
         A: WindowAssigner<T, Trigger: TriggerFor<A::Kind, T>>,
     {
-        WindowedStream::new(self.begin(uid), "window", uid, assigner, A::Trigger::default())
+        let before = self.before.clone();
+        WindowedStream::new(self.begin(uid), before, "window", uid, assigner, A::Trigger::default())
     }
 
     /// Puts each `records` records of a key into a window of their own, in the order in which they come.
@@ -90,7 +98,8 @@ impl<K: Key, T: Data> KeyedStream<K, T> {
         records: u64,
     ) -> WindowedStream<PerKey<K>, T, Global, Purging<trigger::Count>> {
         let trigger = Purging::of(trigger::Count::of(records));
-        WindowedStream::new(self.begin(uid), "count_window", uid, Global, trigger)
+        let before = self.before.clone();
+        WindowedStream::new(self.begin(uid), before, "count_window", uid, Global, trigger)
             .unless(records == 0, WindowError::CountNotPositive)
     }
 
@@ -112,7 +121,8 @@ impl<K: Key, T: Data> KeyedStream<K, T> {
         every: u64,
     ) -> WindowedStream<PerKey<K>, T, Global, trigger::Count, Evicting<evictor::Count>> {
         let keep = usize::try_from(records).unwrap_or(usize::MAX);
-        WindowedStream::new(self.begin(uid), "count_window", uid, Global, trigger::Count::of(every))
+        let before = self.before.clone();
+        WindowedStream::new(self.begin(uid), before, "count_window", uid, Global, trigger::Count::of(every))
             .unless(records == 0 || every == 0, WindowError::CountNotPositive)
             .evictor(evictor::Count::of(keep))
     }
@@ -146,26 +156,27 @@ impl<C: Chain> Stream<C> {
     where
         A: WindowAssigner<C::Out, Trigger: TriggerFor<A::Kind, C::Out>>,
     {
-        let stream = self.together();
+        let (stream, before) = self.together();
         {
             let mut draft = stream.topology.draft();
             draft.meets_in(stream.block, uid);
             draft.keeps_state(stream.block, uid);
         }
-        WindowedStream::new(stream, "window_all", uid, assigner, A::Trigger::default())
+        WindowedStream::new(stream, before, "window_all", uid, assigner, A::Trigger::default())
     }
 }
 
 impl<Z: Keying, T: Data, A: WindowAssigner<T>, R> WindowedStream<Z, T, A, R> {
     fn new(
         stream: Stream<BatchHead<Keyed<Z::Key, T>>>,
+        before: BeforeExchange<Keyed<Z::Key, T>>,
         kind: &'static str,
         uid: &str,
         assigner: A,
         trigger: R,
     ) -> Self {
         let settings = WindowSettings { assigner, trigger, allowed_lateness: Timespan::ZERO, late_to: None };
-        Self { stream, kind, uid: uid.to_owned(), settings, evicts: KeepAll, mistake: None }
+        Self { stream, before, kind, uid: uid.to_owned(), settings, local: None, evicts: KeepAll, mistake: None }
     }
 
     fn unless(self, is_wrong: bool, mistake: WindowError) -> Self {
@@ -177,8 +188,8 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, R> WindowedStream<Z, T, A, R> {
     /// # State
     /// Each window keeps its records one by one, also if they are aggregated.
     pub fn evictor<E: Evictor<T>>(self, evictor: E) -> WindowedStream<Z, T, A, R, Evicting<E>> {
-        let Self { stream, kind, uid, settings, evicts: KeepAll, mistake } = self;
-        WindowedStream { stream, kind, uid, settings, evicts: Evicting(evictor), mistake }
+        let Self { stream, before, kind, uid, settings, local, evicts: KeepAll, mistake } = self;
+        WindowedStream { stream, before, kind, uid, settings, local, evicts: Evicting(evictor), mistake }
     }
 }
 
@@ -190,8 +201,8 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, R, V: Evicts<T>> WindowedStream<Z
     pub fn trigger<Q: TriggerFor<A::Kind, T>>(self, trigger: Q) -> WindowedStream<Z, T, A, Q, V> {
         let WindowSettings { assigner, allowed_lateness, late_to, .. } = self.settings;
         let settings = WindowSettings { assigner, trigger, allowed_lateness, late_to };
-        let Self { stream, kind, uid, evicts, mistake, .. } = self;
-        WindowedStream { stream, kind, uid, settings, evicts, mistake }
+        let Self { stream, before, kind, uid, local, evicts, mistake, .. } = self;
+        WindowedStream { stream, before, kind, uid, settings, local, evicts, mistake }
     }
 
     /// Keeps windows of event time for so much longer; records that come meanwhile fire them again. 0 by default.
@@ -200,6 +211,21 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, R, V: Evicts<T>> WindowedStream<Z
     /// At build time, if it is negative, or the windows are of processing time.
     pub fn allowed_lateness(mut self, lateness: Timespan) -> Self {
         self.settings.allowed_lateness = lateness;
+        self
+    }
+
+    /// Aggregates in each subtask what it has of a key before the records of the key meet, so that less travels; or does not.
+    ///
+    /// Results are the same, and so is recovery: nothing is held back when a snapshot is taken. By default it is done where
+    /// the aggregate says that it is worth while ([`Aggregate::LOCAL`](crate::operator::aggregate::Aggregate::LOCAL):
+    /// counts, exact sums and averages, minima and maxima, and tuples of them), the windows are of event time, do not merge
+    /// and fire at their end, and late records are not sent elsewhere. Say `true` for aggregates and reductions of your own
+    /// whose accumulators are small. Where nearly all records of a window have different keys, it turns itself off.
+    ///
+    /// # Errors
+    /// At build time, if the windows are not of this kind, or what is made of them is no aggregate.
+    pub fn local_aggregation(mut self, is_wanted: bool) -> Self {
+        self.local = Some(is_wanted);
         self
     }
 
@@ -239,11 +265,63 @@ where
         P: Clone + Send + 'static,
         C: Contents<Z, T>,
     {
-        let Self { stream, kind, uid, settings, mistake, .. } = self;
-        if let Some(mistake) = mistake {
-            stream.topology.draft().mistake(PlanError::Window { uid: uid.clone(), mistake });
-        }
+        let this = if self.local == Some(true) { self.refuse(true, WindowError::NotLocal) } else { self };
+        let Self { stream, kind, uid, settings, mistake, .. } = this;
+        note_mistake(&stream, &uid, mistake);
         put_windows(stream, kind, &uid, settings, parts, contents)
+    }
+
+    /// As [`Self::then`], with contents that are those of `aggregate`, and may be aggregated before the exchange.
+    pub(super) fn then_aggregating<G, P, C>(
+        self,
+        aggregate: G,
+        parts: P,
+        contents: fn(P) -> C,
+    ) -> Stream<WindowChain<Z, T, A, R, C>>
+    where
+        G: Aggregate<T>,
+        P: Clone + Send + 'static,
+        C: Contents<Z, T, Held = G::Accumulator>,
+    {
+        let Self { stream, before, kind, uid, settings, local, mistake, .. } = self;
+        let can_be_local = settings.local_rule().is_some();
+        let cannot = (local == Some(true) && !can_be_local).then_some(WindowError::NotLocal);
+        note_mistake(&stream, &uid, mistake.or(cannot));
+        note_settings(&stream, &uid, &settings);
+        if can_be_local && local.unwrap_or(G::LOCAL) {
+            let (prototype, name) = (Prototype::new((settings.clone(), aggregate)), uid.clone());
+            before.aggregate(move || {
+                let (settings, aggregate) = prototype.instance();
+                LocalAggregate::of(&name, &settings, aggregate)
+            });
+        }
+        stream.topology.draft().add(stream.block, kind, Some(&uid));
+        let prototype = Prototype::new((settings, parts));
+        let open = move |context: &mut SubtaskContext| {
+            let (settings, parts) = prototype.instance();
+            Ok(WindowChain::new(WindowOperator::open(&uid, settings, contents(parts), context)?))
+        };
+        Stream { topology: stream.topology, block: stream.block, open: Arc::new(open) }
+    }
+}
+
+fn note_mistake<C>(stream: &Stream<C>, uid: &str, mistake: Option<WindowError>) {
+    if let Some(mistake) = mistake {
+        stream.topology.draft().mistake(PlanError::Window { uid: uid.to_owned(), mistake });
+    }
+}
+
+/// Tells the plan what the settings of windows mean for it.
+fn note_settings<C, T: Data, A: WindowAssigner<T>, R>(
+    stream: &Stream<C>,
+    uid: &str,
+    settings: &WindowSettings<T, A, R>,
+) {
+    let mut draft = stream.topology.draft();
+    let sides = settings.late_to.iter().flat_map(LateTo::sides);
+    sides.for_each(|side| draft.fills(stream.block, *side));
+    if let Err(mistake) = settings.check() {
+        draft.mistake(PlanError::Window { uid: uid.to_owned(), mistake });
     }
 }
 
@@ -265,14 +343,7 @@ where
     P: Clone + Send + 'static,
     C: Contents<Z, T>,
 {
-    {
-        let mut draft = stream.topology.draft();
-        let sides = settings.late_to.iter().flat_map(LateTo::sides);
-        sides.for_each(|side| draft.fills(stream.block, *side));
-        if let Err(mistake) = settings.check() {
-            draft.mistake(PlanError::Window { uid: uid.to_owned(), mistake });
-        }
-    }
+    note_settings(&stream, uid, &settings);
     let (prototype, name) = (Prototype::new((settings, parts)), uid.to_owned());
     stream.then(kind, Some(uid), move |context| {
         let (settings, parts) = prototype.instance();

@@ -73,6 +73,12 @@ impl<C, O> Then<C, O> {
     pub fn new(chain: C, operator: O) -> Self {
         Self { chain, operator }
     }
+
+    /// The operator at the end.
+    #[inline]
+    pub(crate) fn operator_mut(&mut self) -> &mut O {
+        &mut self.operator
+    }
 }
 
 /// Hands what leaves a chain to the operator behind it.

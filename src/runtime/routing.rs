@@ -21,7 +21,13 @@ pub(crate) trait Router<T>: Send + 'static {
     fn route(&mut self, record: Record<T>, outputs: &mut Outputs) -> Result<()>;
 
     /// Sends what is buffered.
-    fn flush(&mut self, outputs: &mut Outputs);
+    fn flush(&mut self, outputs: &mut Outputs) -> Result<()>;
+
+    /// Sends what must arrive before `signal`.
+    fn flush_before(&mut self, signal: TimeSignal, outputs: &mut Outputs) -> Result<()> {
+        let _ = signal;
+        self.flush(outputs)
+    }
 }
 
 /// A router and the side outputs, together with the outputs they send into, as the last stop of a chain.
@@ -67,7 +73,8 @@ impl<T, R: Router<T>> Emit<T> for RouterEnd<'_, R> {
         if let Some((witness, subtask)) = &self.time.witness {
             witness.signalled(*subtask, signal);
         }
-        self.flush()?;
+        self.router.flush_before(signal, self.outputs)?;
+        self.flush_sides()?;
         self.outputs.broadcast(Signal::Time(signal));
         Ok(())
     }
@@ -84,12 +91,15 @@ impl<R> RouterEnd<'_, R> {
     where
         R: Router<T>,
     {
-        self.router.flush(self.outputs);
-        for side in &mut *self.sides {
+        self.router.flush(self.outputs)?;
+        self.flush_sides()
+    }
+
+    fn flush_sides(&mut self) -> Result<()> {
+        self.sides.iter_mut().try_for_each(|side| {
             side.drain(self.outputs)?;
-            side.flush(self.outputs);
-        }
-        Ok(())
+            side.flush(self.outputs)
+        })
     }
 }
 
@@ -160,10 +170,11 @@ impl<T: Data, P: Partition<T>> Router<T> for PartitionRouter<T, P> {
         Ok(())
     }
 
-    fn flush(&mut self, outputs: &mut Outputs) {
+    fn flush(&mut self, outputs: &mut Outputs) -> Result<()> {
         for (buffer, sender) in self.buffers.iter_mut().zip(outputs.edge(self.edge)) {
             buffer.send(sender);
         }
+        Ok(())
     }
 }
 
@@ -194,10 +205,11 @@ impl<T: Data + Clone> Router<T> for Broadcaster<T> {
         Ok(())
     }
 
-    fn flush(&mut self, outputs: &mut Outputs) {
+    fn flush(&mut self, outputs: &mut Outputs) -> Result<()> {
         for (buffer, sender) in self.buffers.iter_mut().zip(outputs.edge(self.edge)) {
             buffer.send(sender);
         }
+        Ok(())
     }
 }
 
@@ -215,8 +227,12 @@ impl<T: Data + Clone> Router<T> for Fork<T> {
         self.branches.iter_mut().try_for_each(|branch| branch.route(record.clone(), outputs))
     }
 
-    fn flush(&mut self, outputs: &mut Outputs) {
-        self.branches.iter_mut().for_each(|branch| branch.flush(outputs));
+    fn flush(&mut self, outputs: &mut Outputs) -> Result<()> {
+        self.branches.iter_mut().try_for_each(|branch| branch.flush(outputs))
+    }
+
+    fn flush_before(&mut self, signal: TimeSignal, outputs: &mut Outputs) -> Result<()> {
+        self.branches.iter_mut().try_for_each(|branch| branch.flush_before(signal, outputs))
     }
 }
 
@@ -232,7 +248,9 @@ impl<T: 'static> Router<T> for NoRouter {
         Ok(())
     }
 
-    fn flush(&mut self, _outputs: &mut Outputs) {}
+    fn flush(&mut self, _outputs: &mut Outputs) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Sends the records of one side output along its edge, whatever their type.
@@ -241,7 +259,7 @@ pub(crate) trait SideRouter: Send {
     fn drain(&mut self, outputs: &mut Outputs) -> Result<()>;
 
     /// Sends what is buffered.
-    fn flush(&mut self, outputs: &mut Outputs);
+    fn flush(&mut self, outputs: &mut Outputs) -> Result<()>;
 }
 
 /// A side output of a known type.
@@ -255,7 +273,7 @@ impl<T: Data, R: Router<T>> SideRouter for TypedSide<T, R> {
         self.emitter.take().into_iter().try_for_each(|record| self.router.route(record, outputs))
     }
 
-    fn flush(&mut self, outputs: &mut Outputs) {
-        self.router.flush(outputs);
+    fn flush(&mut self, outputs: &mut Outputs) -> Result<()> {
+        self.router.flush(outputs)
     }
 }

@@ -32,6 +32,8 @@ impl<T, N: Number, F: FnMut(&T) -> N + Clone + Send + 'static> Aggregate<T> for 
     type Accumulator = (N, u64);
     type Out = f64;
 
+    const LOCAL: bool = N::EXACT;
+
     #[inline]
     fn create(&mut self) -> (N, u64) {
         (N::ZERO, 0)

@@ -12,6 +12,8 @@ impl<T> Aggregate<T> for Count {
     type Accumulator = u64;
     type Out = u64;
 
+    const LOCAL: bool = true;
+
     #[inline]
     fn create(&mut self) -> u64 {
         0

@@ -37,6 +37,8 @@ where
     type Accumulator = Option<N>;
     type Out = N;
 
+    const LOCAL: bool = true;
+
     #[inline]
     fn create(&mut self) -> Option<N> {
         None
@@ -91,6 +93,8 @@ where
 {
     type Accumulator = Option<N>;
     type Out = N;
+
+    const LOCAL: bool = true;
 
     #[inline]
     fn create(&mut self) -> Option<N> {

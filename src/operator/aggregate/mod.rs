@@ -98,6 +98,11 @@ pub trait Aggregate<T>: Clone + Send + 'static {
     /// The result.
     type Out: Data;
 
+    /// Whether windows aggregate in each subtask what it has of a key before the records of the key meet, unless they are
+    /// told otherwise. It is worth while where accumulators are small and quickly merged, and invisible where merging is
+    /// exact and the order of records says nothing.
+    const LOCAL: bool = false;
+
     /// An accumulator without records.
     fn create(&mut self) -> Self::Accumulator;
 

@@ -10,6 +10,9 @@ pub trait Number: Data + Clone + Serialize + DeserializeOwned {
     /// The sum of nothing.
     const ZERO: Self;
 
+    /// Whether sums are the same in whatever order numbers are added.
+    const EXACT: bool;
+
     /// The sum of two; `None` if the type cannot hold it.
     fn checked_sum(&self, other: &Self) -> Option<Self>;
 
@@ -21,6 +24,7 @@ macro_rules! integers {
     ($($integer:ty),*) => {$(
         impl Number for $integer {
             const ZERO: Self = 0;
+            const EXACT: bool = true;
 
             #[inline]
             fn checked_sum(&self, other: &Self) -> Option<Self> {
@@ -39,6 +43,7 @@ macro_rules! floats {
     ($($float:ty),*) => {$(
         impl Number for $float {
             const ZERO: Self = 0.0;
+            const EXACT: bool = false;
 
             #[inline]
             fn checked_sum(&self, other: &Self) -> Option<Self> {

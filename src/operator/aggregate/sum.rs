@@ -43,6 +43,8 @@ impl<T, N: Number, F: FnMut(&T) -> N + Clone + Send + 'static> Aggregate<T> for 
     type Accumulator = N;
     type Out = N;
 
+    const LOCAL: bool = N::EXACT;
+
     #[inline]
     fn create(&mut self) -> N {
         N::ZERO

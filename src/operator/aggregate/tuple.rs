@@ -11,6 +11,8 @@ macro_rules! tuples {
             type Accumulator = ($($part::Accumulator,)+);
             type Out = ($($part::Out,)+);
 
+            const LOCAL: bool = $($part::LOCAL)&&+;
+
             #[inline]
             fn create(&mut self) -> Self::Accumulator {
                 ($(self.$index.create(),)+)

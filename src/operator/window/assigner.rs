@@ -73,6 +73,13 @@ pub trait WindowAssigner<T>: Clone + Send + 'static {
     /// If the record cannot be assigned; the subtask then fails.
     fn assign(&mut self, value: &T, time: Timestamp) -> Result<Self::Windows, WindowError>;
 
+    /// Whether every record is in a window, and those that it is in follow from its time alone.
+    ///
+    /// Then what is kept of windows may be aggregated in parts, before the records of a key meet.
+    fn covers_time(&self) -> bool {
+        false
+    }
+
     /// How to cut the windows into pieces that several of them share, if they overlap regularly.
     fn panes(&self) -> Option<Panes> {
         None

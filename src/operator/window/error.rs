@@ -50,6 +50,12 @@ pub enum WindowError {
          `.late_to(..)`, or use windows of event time"
     )]
     NothingIsLate,
+    /// At build time: windows whose records cannot be aggregated in parts before they meet.
+    #[error(
+        "the records cannot be aggregated before the exchange: that takes an aggregate without evictor, over windows of \
+         event time that do not merge and fire at their end, without `.late_to(..)`; leave out `.local_aggregation(true)`"
+    )]
+    NotLocal,
     /// At build time: a function that remembers something of windows that become one.
     #[error(
         "the windows merge, and the function remembers something of each of them: let it remember that of the key, and \

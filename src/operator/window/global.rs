@@ -24,6 +24,10 @@ impl<T> WindowAssigner<T> for Global {
 
     const NEEDS_TIMESTAMP: bool = false;
 
+    fn covers_time(&self) -> bool {
+        true
+    }
+
     #[inline]
     fn assign(&mut self, _: &T, _: Timestamp) -> Result<Self::Windows, WindowError> {
         Ok(iter::once(TimeWindow::ALWAYS))

@@ -5,6 +5,7 @@
 //! records are left out. [`Panes`] say what overlapping windows share.
 
 mod assigner;
+mod chain;
 pub(crate) mod contents;
 mod domain;
 mod error;
@@ -14,6 +15,7 @@ mod global;
 mod grid;
 mod keep;
 mod keying;
+mod local;
 mod merging;
 mod panes;
 mod present;
@@ -40,4 +42,6 @@ pub use sliding::{Sliding, SlidingWindows};
 pub use time_window::TimeWindow;
 pub use tumbling::Tumbling;
 
+pub(crate) use chain::WindowChain;
 pub(crate) use keep::{LateTo, WindowOperator, WindowSettings};
+pub(crate) use local::{KeyedPartial, LocalAggregate};

@@ -79,6 +79,10 @@ where
         }
     }
 
+    fn covers_time(&self) -> bool {
+        self.size >= self.grid.period()
+    }
+
     #[inline]
     fn assign(&mut self, _: &T, time: Timestamp) -> Result<SlidingWindows, WindowError> {
         Ok(SlidingWindows::holding(time, self.grid.distance(time), self.size, self.grid.period()))

@@ -70,6 +70,10 @@ where
         if size.is_positive() { self.grid.check() } else { Err(WindowError::SizeNotPositive { size }) }
     }
 
+    fn covers_time(&self) -> bool {
+        true
+    }
+
     #[inline]
     fn assign(&mut self, _: &T, time: Timestamp) -> Result<Self::Windows, WindowError> {
         let distance = self.grid.distance(time);

@@ -5,8 +5,9 @@ use millstream_actors::time_view::NextFiring;
 
 use super::{Fires, Keeper, Late, Parts, Rule, end_at_once, forget_windows};
 use crate::error::{Error, Result};
-use crate::model::{Data, KeyHash, Record};
+use crate::model::{Data, KeyHash, Keyed, Record};
 use crate::operator::window::contents::{Contents, EachTable, Firing};
+use crate::operator::window::local::KeyedPartial;
 use crate::operator::window::present::Present;
 use crate::operator::window::{Keying, TimeDomain, TimeWindow, WindowAssigner};
 use crate::operator::{Emit, SubtaskContext};
@@ -117,6 +118,7 @@ fn behind_windows_until(time: Timestamp) -> TimeWindow {
 
 impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> for Aligned<Z, T, A, C> {
     type Out = C::Out;
+    type Held = C::Held;
 
     #[inline]
     fn add<E: Emit<C::Out>>(
@@ -143,6 +145,21 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
                 Ok(())
             }
         }
+    }
+
+    #[inline]
+    fn add_partial<E: Emit<C::Out>>(
+        &mut self,
+        partial: KeyedPartial<Z::Key, C::Held>,
+        time: &Present,
+        out: &mut E,
+    ) -> Result<()> {
+        let Keyed { hash, key, value: partial } = partial;
+        if self.rule.is_late(partial.piece, time.watermark()) {
+            self.late.turn_away_partial(&partial);
+            return Ok(());
+        }
+        self.put(partial.piece, (hash, &key), |contents, held| contents.merge(held, &partial.held), time, out)
     }
 
     #[inline]

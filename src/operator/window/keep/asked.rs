@@ -170,6 +170,7 @@ where
     C: Contents<Z, T>,
 {
     type Out = C::Out;
+    type Held = C::Held;
 
     #[inline]
     fn add<E: Emit<C::Out>>(

@@ -6,6 +6,7 @@ use millstream_actors::time::Timestamp;
 
 use super::Rule;
 use crate::model::{Data, Record};
+use crate::operator::window::local::Partial;
 use crate::operator::{Counter, Either, SideId, SideOutput, SubtaskContext};
 
 /// Puts aside one record.
@@ -80,6 +81,12 @@ impl<T: Data> Late<T> {
     pub(crate) fn open(to: Option<&LateTo<T>>, context: &mut SubtaskContext) -> Self {
         let put_aside = to.map(|to| (to.open)(context));
         Self { put_aside, late: context.counters.late.clone(), filtered: context.counters.filtered.clone() }
+    }
+
+    /// Takes what was aggregated of records that are late.
+    #[cold]
+    pub(crate) fn turn_away_partial<A>(&mut self, partial: &Partial<A>) {
+        self.late.add(partial.records);
     }
 
     /// Takes a record whose windows are all over, or which has none.

@@ -200,6 +200,7 @@ where
     C: Contents<Z, T>,
 {
     type Out = C::Out;
+    type Held = C::Held;
 
     fn add<E: Emit<C::Out>>(
         &mut self,

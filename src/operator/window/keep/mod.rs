@@ -19,13 +19,15 @@ use late::Late;
 use merged::Merged;
 use millstream_actors::time::Timestamp;
 use millstream_actors::time_view::NextFiring;
-use rule::{Fires, Rule};
+use rule::Fires;
+pub(crate) use rule::Rule;
 use shared::Shared;
 
 use super::contents::{Contents, EachTable};
+use super::local::KeyedPartial;
 use super::present::Present;
 use super::{Keying, TimeDomain, TimeWindow};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Data, KeyHash, Record};
 use crate::operator::Emit;
 use crate::state::StateError;
@@ -34,6 +36,8 @@ use crate::state::StateError;
 trait Keeper<Z: Keying, T>: Send + 'static {
     /// What comes out.
     type Out: Data;
+    /// What is kept of one key in one window.
+    type Held;
 
     /// Takes a record of `key`.
     fn add<E: Emit<Self::Out>>(
@@ -44,6 +48,17 @@ trait Keeper<Z: Keying, T>: Send + 'static {
         time: &Present,
         out: &mut E,
     ) -> Result<()>;
+
+    /// Takes what was aggregated of records of `key` before they came here.
+    fn add_partial<E: Emit<Self::Out>>(
+        &mut self,
+        partial: KeyedPartial<Z::Key, Self::Held>,
+        time: &Present,
+        out: &mut E,
+    ) -> Result<()> {
+        let _ = (partial, out);
+        Err(Error::other(format!("'{}' takes its records one by one", time.uid())))
+    }
 
     /// Hears of the keys that come next.
     fn look_ahead(&mut self, hashes: impl Iterator<Item = KeyHash>);

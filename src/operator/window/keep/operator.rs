@@ -7,6 +7,7 @@ use super::{Aligned, Asked, Fires, Keeper, Late, LateTo, Merged, Parts, Rule, Sh
 use crate::error::{Error, Result};
 use crate::model::{Data, Keyed, Record};
 use crate::operator::window::contents::Contents;
+use crate::operator::window::local::KeyedPartial;
 use crate::operator::window::present::Present;
 use crate::operator::window::trigger::{Trigger, TriggerFor};
 use crate::operator::window::{Keying, TimeDomain, WindowAssigner, WindowError, WindowKind, WindowTime};
@@ -45,6 +46,31 @@ impl<T, A: WindowAssigner<T>, R> WindowSettings<T, A, R> {
         }
         Ok(())
     }
+}
+
+impl<T, A, R> WindowSettings<T, A, R>
+where
+    T: Data,
+    A: WindowAssigner<T>,
+    R: TriggerFor<A::Kind, T>,
+{
+    /// The rule by which the windows fire, if what is kept of their records may be aggregated in parts, before the records
+    /// meet: no record is wanted for itself, and each has one piece of time, which does not depend on when it comes.
+    pub(crate) fn local_rule(&self) -> Option<Rule> {
+        let rule = Rule::new(A::Time::DOMAIN, R::RULE, self.allowed_lateness);
+        let in_one_piece = match (self.assigner.panes(), rule.fires()) {
+            (None, fires) => fires != Fires::WhenAsked,
+            (Some(_), _) => false,
+        };
+        let fits = A::Time::DOMAIN == TimeDomain::Event && !A::Kind::MERGES && self.assigner.covers_time();
+        (fits && in_one_piece && self.late_to.is_none()).then_some(rule)
+    }
+}
+
+/// Whether windows that overlap are kept by what they share. It cannot be forgotten by one of them.
+fn is_shared<T, A: WindowAssigner<T>>(assigner: &A, rule: Rule) -> bool {
+    let forgets = matches!(rule.fires(), Fires::AtWindowEnd { purges } if purges && rule.allows_late());
+    assigner.panes().is_some() && matches!(rule.fires(), Fires::AtWindowEnd { .. }) && !forgets
 }
 
 /// Any windows; built by the methods of [`WindowedStream`](crate::WindowedStream).
@@ -126,16 +152,34 @@ where
         let fires_with_records = C::LEAVES_RESULTS && (asks || rule.allows_late());
         context.leaves_results |= C::LEAVES_RESULTS;
         context.may_be_full |= fires_with_records;
-        let kept = match (parts.assigner.panes(), rule.fires()) {
+        let kept = match parts.assigner.panes() {
             _ if Self::MERGES => Kept::Merged(Merged::open(parts, &time, context)?),
             _ if Self::ASKS => Kept::Asked(Asked::open(parts, &time, context)?),
-            // What overlapping windows share cannot be forgotten by one of them.
-            (Some(panes), Fires::AtWindowEnd { purges }) if !(purges && rule.allows_late()) => {
+            Some(panes) if is_shared(&parts.assigner, rule) => {
                 Kept::Shared(Shared::open(parts, panes, &time, context)?)
             }
             _ => Kept::Aligned(Aligned::open(parts, &time, context)?),
         };
         Ok(Self { kept, time, advancing: None, fires_with_records })
+    }
+
+    /// Takes what was aggregated of records of a key before they came here.
+    #[inline]
+    pub(crate) fn on_partial<E: Emit<C::Out>>(
+        &mut self,
+        partial: KeyedPartial<Z::Key, C::Held>,
+        out: &mut E,
+    ) -> Result<()> {
+        self.time.next();
+        each_kept!(&mut self.kept, keeper => keeper.add_partial(partial, &self.time, out))
+    }
+
+    /// Hears of the keys of the partial aggregates that come next.
+    #[inline]
+    pub(crate) fn look_ahead_at_partials(&mut self, upcoming: &[KeyedPartial<Z::Key, C::Held>]) {
+        self.time.look_ahead(upcoming.len());
+        let hashes = upcoming.iter().map(|keyed| keyed.hash);
+        each_kept!(&mut self.kept, keeper => keeper.look_ahead(hashes));
     }
 
     /// Begins to do what is due. What follows is left for later, since it may be much; if nothing does, it is done.

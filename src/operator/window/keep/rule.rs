@@ -72,6 +72,12 @@ impl Rule {
         }
     }
 
+    /// The time that cannot be told before everything is known of a window.
+    #[inline]
+    pub(crate) fn needed_at(self, window: TimeWindow) -> Timestamp {
+        self.fires_at(window).unwrap_or_else(|| self.over_at(window))
+    }
+
     /// What a window waits for that fires by this rule.
     pub(crate) fn waits_for(self, window: TimeWindow) -> NextFiring {
         match (self.fires_at(window), self.domain) {

@@ -130,6 +130,7 @@ impl Latest {
 
 impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> for Shared<Z, T, A, C> {
     type Out = C::Out;
+    type Held = C::Held;
 
     #[inline]
     fn add<E: Emit<C::Out>>(
