@@ -2,17 +2,21 @@
 //!
 //! `cargo bench --bench suite -- WORKLOAD [key=value ...]`. Keys are `records`, `keys`, `campaigns`, `ads` (per campaign),
 //! `rate` (records per second), `kill_at` (a record of subtask 0), `checkpoint_ms` (0 = off), `parallelism`, `state_dir`,
-//! `memory` (bytes per subtask). The line goes to standard output, everything else to standard error.
+//! `memory` (bytes per subtask), `operators` (of a chain). The line goes to standard output, everything else to standard error.
 //!
 //! Unless `GLIBC_TUNABLES` is set, to anything, the process starts itself again with memory in huge pages where the system
 //! grants them to those who ask: state that is larger than the caches is then read several times as fast.
 
+#[path = "suite/chain.rs"]
+mod chain;
 #[path = "suite/due.rs"]
 mod due;
 #[path = "suite/events.rs"]
 mod events;
 #[path = "suite/every_thousand.rs"]
 mod every_thousand;
+#[path = "suite/exchange.rs"]
+mod exchange;
 #[path = "suite/generators.rs"]
 mod generators;
 #[path = "suite/latencies.rs"]
@@ -50,7 +54,7 @@ use report::{Parameters, Report};
 type Run = fn(&Parameters) -> Result<Report, String>;
 
 /// The workloads, each in a file of its name.
-const WORKLOADS: [(&str, Run); 7] = [
+const WORKLOADS: [(&str, Run); 9] = [
     ("w1", w1::run),
     ("w1b", w1b::run),
     ("w2c", w2c::run),
@@ -58,6 +62,8 @@ const WORKLOADS: [(&str, Run); 7] = [
     ("w3", w3::run),
     ("w4", w4::run),
     ("w5", w5::run),
+    ("chain", chain::run),
+    ("exchange", exchange::run),
 ];
 
 /// Starts the process again with huge pages. Comes back if it has them, or if that is not possible.

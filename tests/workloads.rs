@@ -2,12 +2,16 @@
 //!
 //! That code shares nothing with this project but the description of the generators: two threads, arrays and hash tables.
 
+#[path = "../benches/suite/chain.rs"]
+mod chain;
 #[path = "../benches/suite/due.rs"]
 mod due;
 #[path = "../benches/suite/events.rs"]
 mod events;
 #[path = "../benches/suite/every_thousand.rs"]
 mod every_thousand;
+#[path = "../benches/suite/exchange.rs"]
+mod exchange;
 #[path = "../benches/suite/generators.rs"]
 mod generators;
 #[path = "../benches/suite/latencies.rs"]
@@ -106,4 +110,18 @@ fn counts_of_what_was_due_are_those_of_a_loop() {
     assert_eq!(line["latency_us"]["measured"], 20_000);
     let micros = |percentile: &str| line["latency_us"][percentile].as_f64().expect("it is a number");
     assert!(1.0 < micros("p50") && micros("p50") <= micros("p99.99") && micros("p99.99") <= micros("max"));
+}
+
+#[test]
+fn chains_and_exchanges_lose_nothing_and_change_nothing() {
+    let sum = |value: &dyn Fn(u64) -> u64| format!("{:016x}", (0..10_000).map(value).fold(0, u64::wrapping_add));
+    for operators in [1, 4, 16] {
+        let line = line(chain::run, &format!("records=10000 operators={operators}"));
+        let expected = sum(&|n| (0..operators).fold(n, |n, _| chain::step(n)));
+        assert_eq!(results(&line), (10_000, expected.as_str()), "{operators}");
+    }
+    for parallelism in [1, 8] {
+        let line = line(exchange::run, &format!("records=10000 parallelism={parallelism}"));
+        assert_eq!(results(&line), (10_000, sum(&generators::mix64).as_str()), "{parallelism}");
+    }
 }

@@ -13,8 +13,19 @@ use crate::events::Campaigns;
 use crate::tally::Total;
 
 /// The parameters that there are.
-const KNOWN: [&str; 10] =
-    ["records", "keys", "campaigns", "ads", "checkpoint_ms", "parallelism", "state_dir", "memory", "rate", "kill_at"];
+const KNOWN: [&str; 11] = [
+    "records",
+    "keys",
+    "campaigns",
+    "ads",
+    "checkpoint_ms",
+    "parallelism",
+    "state_dir",
+    "memory",
+    "rate",
+    "kill_at",
+    "operators",
+];
 
 /// `key=value` arguments.
 pub(crate) struct Parameters {
