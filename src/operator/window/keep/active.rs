@@ -1,140 +1,209 @@
-//! Keeps, for each key that is in the next window to fire, which panes it has: so a window finds its keys, and their panes.
+//! Keeps, for each key, which panes it has: so a window that fires finds its keys, and their panes.
 
-use millstream_actors::time::Timestamp;
+use millstream_actors::time::{Timespan, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::{Key, KeyHash};
 use crate::operator::SubtaskContext;
-use crate::operator::window::{Panes, TimeWindow};
+use crate::operator::window::{Panes, TimeDomain, TimeWindow};
 use crate::state::{KeyedTable, StateError, VisitTables, WindowTable};
 
-/// Keys that are taken at once: as many as rows can be fetched ahead.
+/// Keys that are looked at together: as many as rows can be fetched ahead.
 const KEYS: usize = 64;
 
-/// The panes of keys, by the window that fires next with them.
+/// The panes of keys, by stretches of time.
 ///
-/// A key stands under the first window that has one of its panes and has not fired. When that fires, the key moves on to
-/// the next window, as long as that has one of its panes.
+/// A stretch is as long as a window, or longer: so a window lies in one of them, or in two that follow each other. A row
+/// says which panes a key has of a stretch. It changes when the key gets another pane, and goes with the last pane of the
+/// stretch; so a window that fires goes through the rows of its stretches and changes nothing.
 ///
 /// # State
-/// Eight bytes per key: a bit per pane. In windows of more than 63 panes, a bit stands for several neighbours, of which
-/// the key has at least one.
+/// Sixteen bytes per key and stretch, of which the first are a bit per pane. In windows of more than 63 panes, a bit stands
+/// for several neighbours, of which the key has at least one.
 pub(super) struct ActivePanes<K: Key> {
-    rows: WindowTable<TimeWindow, K, u64>,
+    rows: WindowTable<i64, K, PanesOfKey>,
     /// How many neighbouring panes a bit stands for.
     panes_per_bit: i128,
-    /// Keys that were taken, to be used again.
-    taken: Vec<ActiveKey<K>>,
-    /// The run that was asked for last.
+    bits_per_stretch: i128,
+    /// Whether rows say which windows have fired. A watermark is remembered, but no clock is.
+    notes_firings: bool,
+    /// Keys that were found, to be used again.
+    found: Vec<ActiveKey<K>>,
+    /// The run that was kept.
     run: Option<Run>,
+}
+
+/// Which panes of a stretch a key has.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct PanesOfKey {
+    bits: u64,
+    /// Windows until this time do not fire with the key any more.
+    fired: Timestamp,
 }
 
 /// Where it is noted down that a key has a pane.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
-    window: TimeWindow,
+    stretch: i64,
     bit: u32,
+    /// The last moment before the first window fires that is to fire with it.
+    before: Timestamp,
 }
 
 /// A key of a window that fires.
 pub(super) struct ActiveKey<K> {
     pub(super) hash: KeyHash,
     pub(super) key: K,
-    bits: u64,
+    bits: PaneBits,
 }
 
 impl<K> ActiveKey<K> {
-    /// Whether the key may have the panes that `bit` stands for.
+    /// Whether the key may have panes that `bits` stand for.
     #[inline]
-    pub(super) fn has(&self, bit: u32) -> bool {
-        self.bits >> bit & 1 == 1
+    pub(super) fn has(&self, bits: PaneBits) -> bool {
+        self.bits & bits != 0
     }
 }
 
-/// A window as a run of panes, each with its bit.
+/// Bits for panes of two stretches that follow each other, those of the first one first.
+pub(super) type PaneBits = u128;
+
+/// A window as a run of panes, each with its bit; and how far it has fired.
 pub(super) struct Run {
     pub(super) window: TimeWindow,
-    panes: Vec<(TimeWindow, u32)>,
-    /// The window behind it, if there is one before the end of time, and by how much bits move on their way there.
-    next: Option<(TimeWindow, u32)>,
+    panes: Vec<(TimeWindow, PaneBits)>,
+    bits: PaneBits,
+    /// The first of the two stretches that the window may lie in.
+    stretch: i64,
+    /// Which of the two have keys.
+    has_keys: [bool; 2],
+    /// Whether the keys of the first one have been found.
+    is_behind_first: bool,
 }
 
 impl Run {
-    pub(super) fn panes(&self) -> impl Iterator<Item = (TimeWindow, u32)> + '_ {
-        self.panes.iter().copied()
+    /// The panes that some of `keys` may have.
+    pub(super) fn panes_of<K>(&self, keys: &[ActiveKey<K>]) -> impl Iterator<Item = (TimeWindow, PaneBits)> + '_ {
+        let all = keys.iter().fold(0, |all, key| all | key.bits);
+        self.panes.iter().copied().filter(move |(_, bit)| all & bit != 0)
     }
 }
 
 impl<K: Key> ActivePanes<K> {
-    pub(super) fn open(uid: &str, panes: &Panes, context: &mut SubtaskContext) -> Result<Self> {
+    pub(super) fn open(uid: &str, panes: &Panes, domain: TimeDomain, context: &mut SubtaskContext) -> Result<Self> {
         let rows = WindowTable::open(context.store(uid)?, &format!("{uid}/active"))?;
         // One bit more than full ones: a window may begin and end within what a bit stands for.
-        let panes_per_bit = panes.most_per_window().div_euclid(i128::from(u64::BITS - 1)) + 1;
-        Ok(Self { rows, panes_per_bit, taken: Vec::new(), run: None })
+        let most = panes.most_per_window();
+        let panes_per_bit = most.div_euclid(i128::from(u64::BITS - 1)) + 1;
+        let bits_per_stretch = most.div_euclid(panes_per_bit) + 1;
+        let notes_firings = domain == TimeDomain::Processing;
+        Ok(Self { rows, panes_per_bit, bits_per_stretch, notes_firings, found: Vec::new(), run: None })
     }
 
     /// Where keys are noted down that have `pane`; `None` if all windows of it have fired, as those until `fired` have.
     pub(super) fn place_of(&self, pane: TimeWindow, fired: Timestamp, panes: &mut Panes) -> Option<Place> {
-        let window = panes.first_window_behind(pane, fired)?;
-        let bit = (self.group_of(pane, panes) - self.first_group_of(window, panes)) as u32;
-        Some(Place { window, bit })
+        let first = panes.first_window_behind(pane, fired)?;
+        let (stretch, bit) = self.stretch_and_bit(panes.number_of(pane));
+        Some(Place { stretch, bit, before: first.max_timestamp() - Timespan::from_millis(1) })
+    }
+
+    /// Brings the rows of keys that will be added next, at most 64, into the processor's caches.
+    #[inline]
+    pub(super) fn look_ahead(&mut self, place: Place, hashes: impl Iterator<Item = KeyHash>) {
+        self.rows.look_ahead(place.stretch, hashes);
     }
 
     /// Notes down that a key has the pane of `place`.
+    #[inline]
     pub(super) fn add(&mut self, place: Place, hash: KeyHash, key: &K) -> Result<()> {
-        *self.rows.get_or_insert_with(place.window, hash, key, || 0)? |= 1 << place.bit;
+        let none = || PanesOfKey { bits: 0, fired: place.before };
+        let row = self.rows.get_or_insert_with(place.stretch, hash, key, none)?;
+        row.bits |= 1 << place.bit;
+        // After a restart, the clock may be behind what it was.
+        row.fired = row.fired.min(place.before);
         Ok(())
     }
 
-    /// The first window with keys.
-    pub(super) fn first(&mut self) -> Result<Option<TimeWindow>> {
-        Ok(self.rows.first()?)
-    }
-
-    /// Takes keys of a window, at most `at_most` and not too many.
-    pub(super) fn take(&mut self, run: &Run, at_most: usize) -> Result<Vec<ActiveKey<K>>> {
-        let mut keys = std::mem::take(&mut self.taken);
-        self.rows.take(run.window, at_most.min(KEYS), |hash, key, bits| {
-            keys.push(ActiveKey { hash, key: key.clone(), bits });
-            Ok::<_, Error>(())
-        })?;
-        Ok(keys)
-    }
-
-    /// Moves a key on to the window behind the one that has fired.
-    pub(super) fn move_on(&mut self, run: &Run, key: &ActiveKey<K>) -> Result<()> {
-        let Some((window, shift)) = run.next else { return Ok(()) };
-        let bits = key.bits.checked_shr(shift).unwrap_or(0);
-        if bits != 0 {
-            *self.rows.get_or_insert_with(window, key.hash, &key.key, || 0)? |= bits;
+    /// Finds keys of a window, of at most `budget` rows, which is lowered by them, and not too many. Whether that was the
+    /// last of them.
+    pub(super) fn find(&mut self, run: &mut Run, budget: &mut usize) -> Result<(Vec<ActiveKey<K>>, bool)> {
+        let mut keys = std::mem::take(&mut self.found);
+        let (place, fires_at) = (usize::from(run.is_behind_first), run.window.max_timestamp());
+        let mut done = true;
+        if run.has_keys[place] {
+            let mut seen = 0;
+            done = self.rows.show(run.stretch + place as i64, KEYS.min(*budget), |hash, key, row| {
+                seen += 1;
+                let bits = PaneBits::from(row.bits) << (u64::BITS * place as u32);
+                // The other stretch may tell more about keys of the first one.
+                let may_fire = row.fired < fires_at && (bits & run.bits != 0 || place == 0 && run.has_keys[1]);
+                if may_fire {
+                    keys.push(ActiveKey { hash, key: key.clone(), bits });
+                }
+                Ok::<_, Error>(())
+            })?;
+            *budget = budget.saturating_sub(seen.max(1));
         }
+        if run.has_keys == [true; 2] {
+            self.join_stretches(run, &mut keys)?;
+        }
+        let all_found = done && run.is_behind_first;
+        run.is_behind_first |= done;
+        Ok((keys, all_found))
+    }
+
+    /// Adds to keys of the first stretch what they have in the second one, and drops keys of the second one that are in the
+    /// first one.
+    fn join_stretches(&mut self, run: &Run, keys: &mut Vec<ActiveKey<K>>) -> Result<()> {
+        let other = run.stretch + i64::from(!run.is_behind_first);
+        self.rows.look_ahead(other, keys.iter().map(|key| key.hash));
+        for key in keys.iter_mut() {
+            if let Some(row) = self.rows.get(other, key.hash, &key.key)? {
+                key.bits = if run.is_behind_first { 0 } else { key.bits | PaneBits::from(row.bits) << u64::BITS };
+            }
+        }
+        keys.retain(|key| key.bits & run.bits != 0);
         Ok(())
     }
 
-    /// Takes the memory of taken keys back.
-    pub(super) fn give_back(&mut self, mut keys: Vec<ActiveKey<K>>) {
-        keys.clear();
-        self.taken = keys;
+    /// Takes note that a window has fired with keys, and takes the memory of them back.
+    pub(super) fn have_fired(&mut self, run: &Run, mut keys: Vec<ActiveKey<K>>) -> Result<()> {
+        for key in keys.drain(..).filter(|_| self.notes_firings) {
+            let of_stretch = [key.bits as u64, (key.bits >> u64::BITS) as u64];
+            for (stretch, _) in (run.stretch..).zip(of_stretch).filter(|(_, bits)| *bits != 0) {
+                if let Some(row) = self.rows.get_mut(stretch, key.hash, &key.key)? {
+                    row.fired = run.window.max_timestamp();
+                }
+            }
+        }
+        self.found = keys;
+        Ok(())
     }
 
     /// The panes of a window.
-    pub(super) fn run_of(&mut self, window: TimeWindow, panes: &mut Panes) -> Run {
+    pub(super) fn run_of(&mut self, window: TimeWindow, panes: &mut Panes) -> Result<Run> {
         if let Some(run) = self.run.take_if(|run| run.window == window) {
-            return run;
+            return Ok(run);
         }
-        let first = self.first_group_of(window, panes);
-        let next = panes.next_window(window).map(|next| {
-            let shift = u32::try_from(self.first_group_of(next, panes) - first).unwrap_or(u32::MAX);
-            (next, shift)
-        });
         // Neighbours have neighbouring numbers, so one is enough to know the bits of all.
-        let first_pane = panes.pane_at(window.start());
-        let first_number = panes.number_of(first_pane);
-        let within_bit = first_number.rem_euclid(self.panes_per_bit) as u64;
-        let panes_per_bit = u64::try_from(self.panes_per_bit).unwrap_or(u64::MAX);
-        let run = panes.panes_of(window).zip(within_bit..);
-        let panes = run.map(|(pane, number)| (pane, (number / panes_per_bit) as u32)).collect();
-        Run { window, panes, next }
+        let first = panes.pane_at(window.start());
+        let first_number = panes.number_of(first);
+        let (stretch, bit) = self.stretch_and_bit(first_number);
+        let (within_bit, per_bit) = (first_number.rem_euclid(self.panes_per_bit), self.panes_per_bit);
+        let per_stretch = self.bits_per_stretch as u32;
+        let bit_of = |place: i128| {
+            let bit = bit + ((within_bit + place) / per_bit) as u32;
+            let bit = if bit < per_stretch { bit } else { bit - per_stretch + u64::BITS };
+            PaneBits::from(1u8) << bit
+        };
+        let panes = (0..).zip(panes.panes_of(window)).map(|(place, pane)| (pane, bit_of(place))).collect::<Vec<_>>();
+        let bits = panes.iter().fold(0, |bits, (_, bit)| bits | bit);
+        let next = self.rows.next(stretch - 1)?;
+        let after = if next == Some(stretch) { self.rows.next(stretch)? } else { next };
+        let reaches_second = bits >> u64::BITS != 0;
+        let has_keys = [next == Some(stretch), reaches_second && after == Some(stretch + 1)];
+        Ok(Run { window, panes, bits, stretch, has_keys, is_behind_first: false })
     }
 
     /// Keeps a run, for it will be asked for again if its window has more keys.
@@ -142,13 +211,33 @@ impl<K: Key> ActivePanes<K> {
         self.run = Some(run);
     }
 
-    fn group_of(&self, pane: TimeWindow, panes: &mut Panes) -> i128 {
-        panes.number_of(pane).div_euclid(self.panes_per_bit)
+    /// Forgets what is noted down before `first`, the first pane that there is; of at most `budget` keys, which is lowered
+    /// by them. Whether all of it is forgotten.
+    pub(super) fn forget_before(
+        &mut self,
+        first: Option<TimeWindow>,
+        panes: &mut Panes,
+        budget: &mut usize,
+    ) -> Result<bool> {
+        let first = first.map(|pane| self.stretch_and_bit(panes.number_of(pane)).0);
+        while let Some(stretch) = self.rows.first()?.filter(|stretch| first.is_none_or(|first| *stretch < first)) {
+            let at_most = *budget;
+            let done = self.rows.take(stretch, at_most, |_, _, _| {
+                *budget = budget.saturating_sub(1);
+                Ok::<_, Error>(())
+            })?;
+            if !done {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
-    fn first_group_of(&self, window: TimeWindow, panes: &mut Panes) -> i128 {
-        let first = panes.pane_at(window.start());
-        self.group_of(first, panes)
+    /// Where the pane with `number` is noted down.
+    fn stretch_and_bit(&self, number: i128) -> (i64, u32) {
+        let group = number.div_euclid(self.panes_per_bit);
+        // There are two panes per millisecond at most, and more than two per stretch.
+        (group.div_euclid(self.bits_per_stretch) as i64, group.rem_euclid(self.bits_per_stretch) as u32)
     }
 }
 

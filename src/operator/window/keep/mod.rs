@@ -61,7 +61,7 @@ trait Keeper<Z: Keying, T>: Send + 'static {
     }
 
     /// Hears of the keys that come next.
-    fn look_ahead(&mut self, hashes: impl Iterator<Item = KeyHash>);
+    fn look_ahead(&mut self, hashes: impl Iterator<Item = KeyHash> + Clone);
 
     /// How far the time of `domain` must have come for something to be done.
     fn next_due(&mut self, domain: TimeDomain) -> Result<Option<Timestamp>>;

@@ -15,13 +15,16 @@ use crate::operator::window::{Keying, Panes, TimeDomain, TimeWindow, WindowAssig
 use crate::operator::{Emit, SubtaskContext};
 use crate::state::{StateError, VisitTables, WindowTable};
 
+/// So many records that are the first of their keys, of those that come at once, announce more of them.
+const MANY_FIRSTS: usize = 16;
+
 /// Sliding windows whose trigger need not be asked, and which need not forget what they hold.
 ///
 /// A record is added to its pane. A window that fires merges, for each of its keys, the panes that the key has.
 ///
 /// # State
-/// A row per pane and key, until the last window of the pane is over, and one more per key that is in the next window to
-/// fire: which panes it has. That row moves on from window to window. There are no timers.
+/// A row per pane and key, until the last window of the pane is over, and one or two more per key: which panes it has. They
+/// change with the first record of a pane only, and with no firing. There are no timers.
 pub(crate) struct Shared<Z: Keying, T, A, C: Contents<Z, T>> {
     panes: Panes,
     contents: C,
@@ -31,7 +34,11 @@ pub(crate) struct Shared<Z: Keying, T, A, C: Contents<Z, T>> {
     late: Late<T>,
     /// Windows until this time have fired.
     fired: Timestamp,
+    /// Where the last window begins that has fired of those that reach to the end of time: there may be several.
+    fired_at_the_end: Option<Timestamp>,
     latest: Latest,
+    /// Records since the last look ahead that were the first of their key in their pane.
+    firsts: usize,
     assigner: PhantomData<fn() -> A>,
 }
 
@@ -56,10 +63,22 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Shared<Z, T, A
     ) -> Result<Self> {
         let Parts { contents, rule, late, .. } = parts;
         let rows = WindowTable::open(context.store(time.uid())?, time.uid())?;
-        let active = ActivePanes::open(time.uid(), &panes, context)?;
+        let active = ActivePanes::open(time.uid(), &panes, rule.domain, context)?;
         let fired = rule.fired_before(time.watermark());
         let latest = Latest::of(panes.pane_at(Timestamp::MIN), &mut panes);
-        Ok(Self { panes, contents, rows, active, rule, late, fired, latest, assigner: PhantomData })
+        Ok(Self {
+            panes,
+            contents,
+            rows,
+            active,
+            rule,
+            late,
+            fired,
+            fired_at_the_end: None,
+            latest,
+            firsts: 0,
+            assigner: PhantomData,
+        })
     }
 
     /// Fires the windows of the latest pane that have fired already, with a record that came late.
@@ -92,13 +111,51 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Shared<Z, T, A
         Ok(())
     }
 
-    /// Fires a window for some of its keys, and moves them on to the next.
-    fn fire<E: Emit<C::Out>>(&mut self, run: &Run, budget: &mut usize, time: &Present, out: &mut E) -> Result<()> {
-        let keys = self.active.take(run, *budget)?;
-        *budget = budget.saturating_sub(keys.len().max(1));
+    /// The first window with keys that has not fired.
+    fn first(&mut self) -> Result<Option<TimeWindow>> {
+        if let Some(start) = self.fired_at_the_end {
+            return self.first_that_starts_behind(start);
+        }
+        // Panes that are kept for late records are passed over at once, but for a few.
+        let passed = self.panes.pane_before_windows_behind(self.fired);
+        let mut next = match passed {
+            Some(passed) => self.rows.next(passed)?,
+            None => self.rows.first()?,
+        };
+        while let Some(pane) = next {
+            if let Some(window) = self.panes.first_window_behind(pane, self.fired) {
+                return Ok(Some(window));
+            }
+            next = self.rows.next(pane)?;
+        }
+        Ok(None)
+    }
+
+    #[cold]
+    fn first_that_starts_behind(&mut self, start: Timestamp) -> Result<Option<TimeWindow>> {
+        let mut passed = self.panes.pane_at(start);
+        while let Some(pane) = self.rows.next(passed)? {
+            let windows = self.panes.windows_of(pane).take_while(|window| window.start() > start);
+            if let Some(window) = windows.last() {
+                return Ok(Some(window));
+            }
+            passed = pane;
+        }
+        Ok(None)
+    }
+
+    /// Fires a window for some of its keys. Whether they were the last.
+    fn fire<E: Emit<C::Out>>(
+        &mut self,
+        run: &mut Run,
+        budget: &mut usize,
+        time: &Present,
+        out: &mut E,
+    ) -> Result<bool> {
+        let (keys, done) = self.active.find(run, budget)?;
         let mut merged = keys.iter().map(|_| None).collect::<Vec<Option<C::Held>>>();
         // Pane by pane, so that the rows of all keys can be fetched at once.
-        for (pane, bit) in run.panes() {
+        for (pane, bit) in run.panes_of(&keys) {
             let having = || keys.iter().enumerate().filter(|(_, key)| key.has(bit));
             self.rows.look_ahead(pane, having().map(|(_, key)| key.hash));
             for (place, key) in having() {
@@ -113,10 +170,9 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Shared<Z, T, A
                 let firing = Firing { hash: key.hash, key: &key.key, window: run.window, time };
                 self.contents.fire(&firing, held, out)?;
             }
-            self.active.move_on(run, key)?;
         }
-        self.active.give_back(keys);
-        Ok(())
+        self.active.have_fired(run, keys)?;
+        Ok(done)
     }
 }
 
@@ -160,6 +216,7 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
         })?;
         self.contents.add(held, &record)?;
         if is_new {
+            self.firsts += 1;
             let place = || self.active.place_of(pane, self.fired, &mut self.panes);
             if let Some(place) = *self.latest.place.get_or_insert_with(place) {
                 self.active.add(place, hash, key)?;
@@ -169,16 +226,24 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
     }
 
     #[inline]
-    fn look_ahead(&mut self, hashes: impl Iterator<Item = KeyHash>) {
-        // Most records fall into the pane of the one before.
-        self.rows.look_ahead(self.latest.pane, hashes);
+    fn look_ahead(&mut self, hashes: impl Iterator<Item = KeyHash> + Clone) {
+        // Most records fall into the pane of the one before. Where many were the first of their keys, more will be.
+        let place = self.latest.place.flatten().filter(|_| self.firsts >= MANY_FIRSTS);
+        self.firsts = 0;
+        match place {
+            Some(place) => {
+                self.rows.look_ahead(self.latest.pane, hashes.clone());
+                self.active.look_ahead(place, hashes);
+            }
+            None => self.rows.look_ahead(self.latest.pane, hashes),
+        }
     }
 
     fn next_due(&mut self, domain: TimeDomain) -> Result<Option<Timestamp>> {
         if domain != self.rule.domain {
             return Ok(None);
         }
-        let fires = self.active.first()?.map(TimeWindow::max_timestamp);
+        let fires = self.first()?.map(TimeWindow::max_timestamp);
         let pane_is_over = self.rows.first()?.and_then(|pane| self.panes.windows_of(pane).next());
         let is_over =
             pane_is_over.into_iter().chain(self.contents.first_remembered()?).map(|window| self.rule.over_at(window));
@@ -196,15 +261,23 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
         if domain != self.rule.domain {
             return Ok(true);
         }
-        while let Some(window) = self.active.first()?.filter(|window| window.max_timestamp() <= until) {
-            if *budget == 0 {
-                return Ok(false);
+        while let Some(window) = self.first()?.filter(|window| window.max_timestamp() <= until) {
+            let mut run = self.active.run_of(window, &mut self.panes)?;
+            let mut done = false;
+            while !done {
+                if *budget == 0 {
+                    self.active.keep(run);
+                    return Ok(false);
+                }
+                done = self.fire(&mut run, budget, time, out)?;
             }
-            let run = self.active.run_of(window, &mut self.panes);
-            self.fire(&run, budget, time, out)?;
-            self.active.keep(run);
+            match window.max_timestamp() {
+                Timestamp::MAX => self.fired_at_the_end = Some(window.start()),
+                fired => self.fired = fired,
+            }
         }
         self.fired = self.fired.max(until);
+        self.fired_at_the_end = None;
         self.latest.place = None;
         let rule = self.rule;
         while let Some(pane) = self.rows.first()? {
@@ -221,6 +294,10 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
                 return Ok(false);
             }
         }
+        let first = self.rows.first()?;
+        if !self.active.forget_before(first, &mut self.panes, budget)? {
+            return Ok(false);
+        }
         forget_windows(&mut self.contents, |window| rule.over_at(window) <= until, budget)
     }
 
@@ -233,7 +310,7 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
     }
 
     fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>> {
-        Ok(self.active.first()?.map(|window| (window, self.rule.waits_for(window))))
+        Ok(self.first()?.map(|window| (window, self.rule.waits_for(window))))
     }
 
     fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {
