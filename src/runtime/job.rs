@@ -239,6 +239,7 @@ impl JobWatch {
             filtered: counted.filtered,
             late: counted.late,
             failed: counted.failed,
+            unfired: counted.unfired,
             checkpoints: self.read(0, |job| job.completed),
             restarts: self.read(0, |job| job.attempts.len().saturating_sub(1) as u64),
             elapsed,
@@ -272,6 +273,9 @@ pub struct Ledger {
     pub late: u64,
     /// Input that could not be decoded, and was skipped or put aside.
     pub failed: u64,
+    /// Windows of processing time that were open when the input ended, each counted once per key that has records in it:
+    /// nothing fires them any more.
+    pub unfired: u64,
     /// Checkpoints completed since the start of the process.
     pub checkpoints: u64,
     /// Restarts since the start of the process.
@@ -290,6 +294,7 @@ impl fmt::Display for Ledger {
             ("filtered", self.filtered),
             ("late", self.late),
             ("failed", self.failed),
+            ("unfired", self.unfired),
             ("checkpoints", self.checkpoints),
             ("restarts", self.restarts),
         ];
