@@ -181,7 +181,20 @@ impl JobWatch {
     }
 
     /// Blocks until `done` gives a value for what can be seen of the job, which it is asked at each change. The last
-    /// change is a final status; `done` must give a value for it.
+    /// change is a final status; `done` must give a value for it. It may ask the job for anything else meanwhile, its ledger for
+    /// instance, which may be ahead of what it is shown.
+    ///
+    /// # Example
+    /// ```
+    /// use millstream::prelude::*;
+    ///
+    /// let topology = Topology::new("numbers");
+    /// topology.source("numbers", Collection::of(0..1000)).discard("nowhere");
+    /// let job = topology.start(JobOptions::new())?;
+    /// let ledger = job.wait_until(|view| view.status.is_final().then(|| job.ledger()));
+    /// assert_eq!(ledger.map(|ledger| ledger.records_out), Some(1000));
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn wait_until<T>(&self, done: impl FnMut(&JobView) -> Option<T>) -> Option<T> {
         self.controls.as_ref().map(|job| job.observed().wait_until(done))
     }
