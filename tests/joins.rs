@@ -1,5 +1,6 @@
 //! Joins in whole jobs: the named scenarios, mistakes of the plan, and exact results under kills for every kind of join.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -396,6 +397,50 @@ fn temporal_joins_are_exact_under_kills() {
     let expected = events(&records).into_iter().map(answer).collect::<Vec<_>>();
     assert!(expected.iter().any(|answer| answer.2.is_none()), "no record is without a version");
     explore(topology, [&records, &changes], |run| run.check_output("answers", &expected));
+}
+
+/// Looks whether `answers`, those of one key in the order of its records, are what a row showed that went through `changes`,
+/// whenever each of these came.
+fn are_answers_of(changes: &[u64], answers: &[Option<u64>]) -> bool {
+    let row = |change: &u64| Some(*change).filter(|number| number % 4 != 0);
+    let mut rows = [None].into_iter().chain(changes.iter().map(row)).peekable();
+    answers.iter().all(|answer| {
+        while rows.next_if(|row| row != answer).is_some() {}
+        rows.peek().is_some()
+    })
+}
+
+#[test]
+fn lookup_joins_answer_each_record_once_and_never_with_an_older_row_under_kills() {
+    let topology = Topology::new("rows");
+    let [records, changes] = inputs(&topology);
+    records
+        .lookup_join("join", changes, |(_, number)| match number % 4 {
+            0 => Change::Delete,
+            _ => Change::Upsert(number),
+        })
+        .apply_outer(|(key, number), row| (key, number, row.copied()))
+        .collect("answers");
+    let (records, changes) = (history(17, DISORDER), history(18, DISORDER));
+    let of_key = |script: &Script<Event>, key: u64| {
+        let own = events(script).into_iter().filter(|((of, _), _)| *of == key);
+        own.map(|((_, number), _)| number).collect::<Vec<_>>()
+    };
+    let with_a_row = Cell::new(0);
+    explore(topology, [&records, &changes], |run| {
+        let mut answers = run.output::<(u64, u64, Option<u64>)>("answers");
+        answers.sort_unstable_by_key(|(_, number, _)| *number);
+        for key in 0..KEYS {
+            let of_key_only = answers.iter().filter(|answer| answer.0 == key);
+            let (numbers, rows): (Vec<u64>, Vec<Option<u64>>) = of_key_only.map(|answer| (answer.1, answer.2)).unzip();
+            if numbers != of_key(&records, key) || !are_answers_of(&of_key(&changes, key), &rows) {
+                return Err(Mismatch::new(format!("seed {}: {numbers:?} of {key} see {rows:?}", run.seed())));
+            }
+            with_a_row.set(with_a_row.get() + rows.iter().flatten().count());
+        }
+        Ok(())
+    });
+    assert!(with_a_row.get() > RECORDS as usize, "hardly any record has found a row");
 }
 
 #[test]

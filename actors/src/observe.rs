@@ -119,8 +119,16 @@ pub struct JobView {
 /// The shared place of a [`JobView`].
 #[derive(Clone)]
 pub struct Observed {
-    place: Arc<(Mutex<JobView>, Condvar)>,
+    place: Arc<(Mutex<Place>, Condvar)>,
     time: TimeViews,
+}
+
+/// Where the view lies. Who reads it takes a share and lets go of the lock, so that it may ask anything of the job; the view
+/// is copied only if it changes at that moment.
+struct Place {
+    view: Arc<JobView>,
+    /// How often it has changed.
+    changes: u64,
 }
 
 impl Default for Observed {
@@ -134,12 +142,13 @@ impl Default for Observed {
             ended: None,
             subtasks: BTreeMap::new(),
         };
-        Self { place: Arc::new((Mutex::new(view), Condvar::new())), time: TimeViews::default() }
+        let place = Place { view: Arc::new(view), changes: 0 };
+        Self { place: Arc::new((Mutex::new(place), Condvar::new())), time: TimeViews::default() }
     }
 }
 
 impl Observed {
-    fn lock(&self) -> MutexGuard<'_, JobView> {
+    fn lock(&self) -> MutexGuard<'_, Place> {
         self.place.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -151,34 +160,70 @@ impl Observed {
 
     /// Changes the view and wakes whoever waits.
     pub fn update(&self, change: impl FnOnce(&mut JobView)) {
-        change(&mut self.lock());
+        let mut place = self.lock();
+        change(Arc::make_mut(&mut place.view));
+        place.changes += 1;
+        drop(place);
         self.place.1.notify_all();
     }
 
     /// Reads the view.
     pub fn read<T>(&self, read: impl FnOnce(&JobView) -> T) -> T {
-        read(&self.lock())
+        let view = Arc::clone(&self.lock().view);
+        read(&view)
     }
 
-    /// Blocks until `done` gives a value.
+    /// Blocks until `done` gives a value. No lock is held while it runs.
     pub fn wait_until<T>(&self, mut done: impl FnMut(&JobView) -> Option<T>) -> T {
-        let mut view = self.lock();
         loop {
+            let (view, changes) = {
+                let place = self.lock();
+                (Arc::clone(&place.view), place.changes)
+            };
             if let Some(value) = done(&view) {
                 return value;
             }
-            view = self.place.1.wait(view).unwrap_or_else(PoisonError::into_inner);
+            drop(view);
+            let changed = self.place.1.wait_while(self.lock(), |place| place.changes == changes);
+            drop(changed);
         }
     }
 
-    /// Blocks until `done` gives a value, or `limit` has passed.
+    /// Blocks until `done` gives a value, or `limit` has passed. Only here `done` runs under a lock: it must not ask for the view
+    /// in another way.
     pub fn wait_for<T>(&self, limit: Duration, mut done: impl FnMut(&JobView) -> Option<T>) -> Option<T> {
         let mut found = None;
-        let wait = self.place.1.wait_timeout_while(self.lock(), limit, |view| {
-            found = done(view);
+        let wait = self.place.1.wait_timeout_while(self.lock(), limit, |place| {
+            found = done(&place.view);
             found.is_none()
         });
         drop(wait);
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_may_ask_for_the_view_in_another_way() {
+        let observed = Observed::default();
+        let status = observed.wait_until(|_| Some(observed.read(|view| view.status.clone())));
+        assert_eq!(status, JobStatus::Starting);
+    }
+
+    #[test]
+    fn change_that_comes_while_the_view_is_looked_at_is_not_missed() {
+        let observed = Observed::default();
+        let mut looks = 0;
+        observed.wait_until(|view| {
+            looks += 1;
+            if looks == 1 {
+                observed.update(|view| view.completed = 7);
+            }
+            (view.completed == 7).then_some(())
+        });
+        assert_eq!(looks, 2);
     }
 }

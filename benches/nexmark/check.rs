@@ -1,6 +1,10 @@
 //! Compares what a query gives with what its reference gives.
 
-use millstream::actors::observe::JobView;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use millstream::actors::faults::{CrashPoint, Faults, Passing, Strike};
+use millstream::actors::ids::{Attempt, SubtaskId};
 use millstream::prelude::*;
 use millstream::testing::Simulation;
 
@@ -9,26 +13,62 @@ use super::query::{Nexmark, Query, events_of, results};
 /// The uid of the sink.
 const SINK: &str = "results";
 
-/// Runs `Q` as a job, lets one of its subtasks die in the middle for each of `kills`, and compares.
+/// Lets one subtask die in each of the first attempts.
+///
+/// All but the last die when the first checkpoint of their attempt is not durable yet, so that the job begins anew and will
+/// take another one; the last dies when it is complete, so that the job goes on from it. Since a job ends with a checkpoint if
+/// it takes none before, all of them strike, however fast it is.
+struct Kills {
+    count: usize,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// The subtasks, all of which open before a checkpoint is taken.
+    subtasks: BTreeSet<SubtaskId>,
+    /// The attempts in which one was killed.
+    struck: Vec<Attempt>,
+}
+
+impl Kills {
+    fn new(count: usize) -> Self {
+        Self { count, seen: Mutex::default() }
+    }
+}
+
+impl Faults for Kills {
+    fn strikes(&self, passing: Passing) -> Option<Strike> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let kill = seen.struck.len();
+        if passing.point == CrashPoint::Opened {
+            seen.subtasks.extend(passing.subtask);
+        }
+        let point = if kill + 1 == self.count { CrashPoint::BeforeCommit } else { CrashPoint::AfterSnapshot };
+        let victim = seen.subtasks.iter().cycle().nth(7 * kill + 1).copied();
+        let is_due = kill < self.count && passing.point == point && !seen.struck.contains(&passing.attempt);
+        if !is_due || passing.subtask != victim {
+            return None;
+        }
+        seen.struck.push(passing.attempt);
+        Some(Strike::Kill)
+    }
+}
+
+/// Runs `Q` as a job, lets one of its subtasks die for each of `kills`, and compares.
 ///
 /// # Errors
-/// A sentence, if the results are not those of the reference, or the job fails.
+/// A sentence, if the results are not those of the reference, the job fails, or nothing was killed or restored.
 pub(crate) fn job<Q: Query>(source: Nexmark, options: JobOptions, kills: usize) -> Result<String, String> {
     let (topology, stream) = results::<Q>(source);
     let given = stream.collect(SINK);
+    let options = options.faults(Kills::new(kills));
     let mut job = topology.start(options).map_err(|error| error.to_string())?;
-    for kill in 0..kills {
-        // Each attempt completes a checkpoint before something of it dies, so that the next one begins with that.
-        let is_due = |view: &JobView| {
-            let attempt = view.attempts.get(kill).map(|attempt| attempt.attempt);
-            let has_checkpoint = view.checkpoints.iter().any(|checkpoint| Some(checkpoint.attempt) == attempt);
-            (view.status.is_final() || has_checkpoint).then_some(())
-        };
-        job.wait_until(is_due);
-        let victims = job.subtasks();
-        job.kill(victims[(7 * kill + 1) % victims.len()]);
-    }
     let ledger = job.wait().map_err(|error| error.to_string())?;
+    let last = job.attempts().pop().and_then(|attempt| attempt.restored_from);
+    if ledger.restarts != kills as u64 || last.is_some() != (kills > 0) {
+        return Err(format!("{}: {kills} kills, {} restarts, the last from {last:?}", Q::NAME, ledger.restarts));
+    }
     let rows = compare::<Q>(source, given.take())?;
     Ok(format!("{}: {rows} results are right, after {} restarts", Q::NAME, ledger.restarts))
 }

@@ -112,6 +112,8 @@ pub struct Counters {
     pub failed: Counter,
     /// How far the sources have come, in the units of [`SplitEnumerator::total`](crate::io::SplitEnumerator::total).
     pub progress: Counter,
+    /// Windows of keys that waited for the clock when the input ended.
+    pub unfired: Counter,
 }
 
 /// [`Counters`] at one moment.
@@ -129,6 +131,9 @@ pub struct CountersView {
     pub failed: u64,
     /// How far the sources have come.
     pub progress: u64,
+    /// Windows of keys that waited for the clock when the input ended.
+    #[serde(default)]
+    pub unfired: u64,
 }
 
 impl Counters {
@@ -142,6 +147,7 @@ impl Counters {
             late: self.late.get(),
             failed: self.failed.get(),
             progress: self.progress.get(),
+            unfired: self.unfired.get(),
         }
     }
 
@@ -152,6 +158,7 @@ impl Counters {
         self.late.set(view.late);
         self.failed.set(view.failed);
         self.progress.set(view.progress);
+        self.unfired.set(view.unfired);
     }
 }
 
@@ -163,6 +170,7 @@ impl std::ops::AddAssign for CountersView {
         self.late += other.late;
         self.failed += other.failed;
         self.progress += other.progress;
+        self.unfired += other.unfired;
     }
 }
 

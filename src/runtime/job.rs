@@ -181,7 +181,20 @@ impl JobWatch {
     }
 
     /// Blocks until `done` gives a value for what can be seen of the job, which it is asked at each change. The last
-    /// change is a final status; `done` must give a value for it.
+    /// change is a final status; `done` must give a value for it. It may ask the job for anything else meanwhile, its ledger for
+    /// instance, which may be ahead of what it is shown.
+    ///
+    /// # Example
+    /// ```
+    /// use millstream::prelude::*;
+    ///
+    /// let topology = Topology::new("numbers");
+    /// topology.source("numbers", Collection::of(0..1000)).discard("nowhere");
+    /// let job = topology.start(JobOptions::new())?;
+    /// let ledger = job.wait_until(|view| view.status.is_final().then(|| job.ledger()));
+    /// assert_eq!(ledger.map(|ledger| ledger.records_out), Some(1000));
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn wait_until<T>(&self, done: impl FnMut(&JobView) -> Option<T>) -> Option<T> {
         self.controls.as_ref().map(|job| job.observed().wait_until(done))
     }
@@ -239,6 +252,7 @@ impl JobWatch {
             filtered: counted.filtered,
             late: counted.late,
             failed: counted.failed,
+            unfired: counted.unfired,
             checkpoints: self.read(0, |job| job.completed),
             restarts: self.read(0, |job| job.attempts.len().saturating_sub(1) as u64),
             elapsed,
@@ -272,6 +286,9 @@ pub struct Ledger {
     pub late: u64,
     /// Input that could not be decoded, and was skipped or put aside.
     pub failed: u64,
+    /// Windows of processing time that were open when the input ended, each counted once per key that has records in it:
+    /// nothing fires them any more.
+    pub unfired: u64,
     /// Checkpoints completed since the start of the process.
     pub checkpoints: u64,
     /// Restarts since the start of the process.
@@ -290,6 +307,7 @@ impl fmt::Display for Ledger {
             ("filtered", self.filtered),
             ("late", self.late),
             ("failed", self.failed),
+            ("unfired", self.unfired),
             ("checkpoints", self.checkpoints),
             ("restarts", self.restarts),
         ];

@@ -99,6 +99,11 @@ impl<S> MergingWindows<S> {
         self.open.iter_mut()
     }
 
+    /// How many windows are open.
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// Whether no window is open: then nothing needs to be kept for the key.
     pub(crate) fn is_empty(&self) -> bool {
         self.open.is_empty()

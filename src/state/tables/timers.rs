@@ -85,6 +85,17 @@ impl<K: Key, N: Key> Timers<K, N> {
         Ok(Some(due))
     }
 
+    /// Shows the key and the namespace of each timer to `each`, in no particular order, as [`Table::scan`] does.
+    ///
+    /// # Errors
+    /// See [`Timers`].
+    pub(crate) fn scan(&mut self, mut each: impl FnMut(&K, &N)) -> Result<(), StateError> {
+        self.rows.scan(|timer, ()| {
+            each(&timer.key, &timer.namespace);
+            Ok(())
+        })
+    }
+
     /// The first timer at `position`: hashes that are alike say nothing about the order, encodings do.
     fn first_at(&self, position: Position) -> Result<Option<RowId>, StateError> {
         let mut ids = self.rows.rows.order.at(position);

@@ -168,8 +168,8 @@ impl<K: Key> ActivePanes<K> {
     }
 
     /// Takes note that a window has fired with keys, and takes the memory of them back.
-    pub(super) fn have_fired(&mut self, run: &Run, mut keys: Vec<ActiveKey<K>>) -> Result<()> {
-        for key in keys.drain(..).filter(|_| self.notes_firings) {
+    pub(super) fn have_fired(&mut self, run: &Run, keys: Vec<ActiveKey<K>>) -> Result<()> {
+        for key in keys.iter().filter(|_| self.notes_firings) {
             let of_stretch = [key.bits as u64, (key.bits >> u64::BITS) as u64];
             for (stretch, _) in (run.stretch..).zip(of_stretch).filter(|(_, bits)| *bits != 0) {
                 if let Some(row) = self.rows.get_mut(stretch, key.hash, &key.key)? {
@@ -177,8 +177,14 @@ impl<K: Key> ActivePanes<K> {
                 }
             }
         }
-        self.found = keys;
+        self.give_back(keys);
         Ok(())
+    }
+
+    /// Takes the memory of keys that were found back.
+    pub(super) fn give_back(&mut self, mut keys: Vec<ActiveKey<K>>) {
+        keys.clear();
+        self.found = keys;
     }
 
     /// The panes of a window.

@@ -219,6 +219,19 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
         self.contents.hand_out(budget, out)
     }
 
+    fn unfired(&mut self) -> Result<u64> {
+        let (mut unfired, mut next) = (0, self.rows.first()?);
+        while let Some(window) = next.filter(|window| self.rule.fires_at(*window).is_some()) {
+            let mut count = |_, _: &Z::Key, _: &C::Held| {
+                unfired += 1;
+                Ok::<_, Error>(())
+            };
+            while !self.rows.show(window, usize::MAX, &mut count)? {}
+            next = self.rows.next(window)?;
+        }
+        Ok(unfired)
+    }
+
     fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>> {
         let next = self.rows.next(self.fired)?;
         Ok(next.map(|window| (window, self.rule.waits_for(window))))

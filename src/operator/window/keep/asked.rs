@@ -257,6 +257,10 @@ where
         self.contents.hand_out(budget, out)
     }
 
+    fn unfired(&mut self) -> Result<u64> {
+        self.asking.waiting_for_clock()
+    }
+
     fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>> {
         Ok(self.rows.first()?.map(|window| (window, self.asking.waits_for())))
     }

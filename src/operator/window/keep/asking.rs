@@ -4,7 +4,7 @@ use millstream_actors::time::Timestamp;
 use millstream_actors::time_view::NextFiring;
 
 use crate::error::Result;
-use crate::model::{Key, KeyHash};
+use crate::model::{Key, KeyHash, hash_key};
 use crate::operator::SubtaskContext;
 use crate::operator::window::present::Present;
 use crate::operator::window::trigger::{TimerRequest, TriggerContext};
@@ -85,6 +85,16 @@ impl<K: Key, R> Asking<K, R> {
     /// What windows wait for whose trigger is asked.
     pub(super) fn waits_for(&self) -> NextFiring {
         NextFiring::ByTrigger { watermark: self.event.next(), clock: self.processing.next() }
+    }
+
+    /// How many keys, once per window, wait for the clock.
+    pub(super) fn waiting_for_clock(&mut self) -> Result<u64> {
+        let mut waiting = Vec::new();
+        self.processing.scan(|key, window| waiting.push((hash_key(key).0, *window)))?;
+        // A window may have several timers.
+        waiting.sort_unstable();
+        waiting.dedup();
+        Ok(waiting.len() as u64)
     }
 
     /// Takes the next timer, if its time has come.

@@ -270,6 +270,20 @@ where
         self.contents.hand_out(budget, out)
     }
 
+    fn unfired(&mut self) -> Result<u64> {
+        if let Some(asking) = &mut self.asking {
+            return asking.waiting_for_clock();
+        }
+        let mut unfired = 0;
+        if matches!(self.rule.fires(), Fires::AtWindowEnd { .. }) {
+            self.rows.scan(|_, windows| {
+                unfired += windows.len() as u64;
+                Ok(())
+            })?;
+        }
+        Ok(unfired)
+    }
+
     fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>> {
         // A window that has grown has left its timer where it was, so the next timer is no later than what it is for.
         let Some(at) = self.wakes.next() else { return Ok(None) };

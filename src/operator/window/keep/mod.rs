@@ -83,6 +83,10 @@ trait Keeper<Z: Keying, T>: Send + 'static {
     /// As [`Contents::hand_out`].
     fn hand_out<E: Emit<Self::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool>;
 
+    /// How many keys, once per window, wait for a firing by the clock, in windows of processing time. Asked when the input
+    /// has ended.
+    fn unfired(&mut self) -> Result<u64>;
+
     /// The window that fires next, and what it waits for; of windows that grow, the earliest that one may be.
     fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>>;
 

@@ -11,7 +11,7 @@ use crate::operator::window::local::KeyedPartial;
 use crate::operator::window::present::Present;
 use crate::operator::window::trigger::{Trigger, TriggerFor};
 use crate::operator::window::{Keying, TimeDomain, WindowAssigner, WindowError, WindowKind, WindowTime};
-use crate::operator::{Control, Emission, Emit, Event, Operator, SubtaskContext};
+use crate::operator::{Control, Counter, Emission, Emit, Event, Operator, SubtaskContext};
 
 /// What a user has set about windows.
 pub(crate) struct WindowSettings<T, A, R> {
@@ -80,6 +80,8 @@ pub(crate) struct WindowOperator<Z: Keying, T, A, R: Trigger<T>, C: Contents<Z, 
     advancing: Option<Advancing>,
     /// Whether records let windows fire that may give many results.
     fires_with_records: bool,
+    /// Counts what waits for the clock when the input has ended.
+    unfired: Counter,
 }
 
 /// Keys that may fire before the results that they leave for later are handed out: until then, what is kept of them is kept
@@ -160,7 +162,8 @@ where
             }
             _ => Kept::Aligned(Aligned::open(parts, &time, context)?),
         };
-        Ok(Self { kept, time, advancing: None, fires_with_records })
+        let unfired = context.counters.unfired.clone();
+        Ok(Self { kept, time, advancing: None, fires_with_records, unfired })
     }
 
     /// Takes what was aggregated of records of a key before they came here.
@@ -274,7 +277,14 @@ where
                 self.begin(Advancing { domain: TimeDomain::Processing, until, signal: None }, out)
             }
             Event::Resume { at_most } => self.go_on(at_most, out),
-            Event::End => self.finish(out),
+            Event::End => {
+                self.finish(out)?;
+                if A::Time::DOMAIN == TimeDomain::Processing {
+                    // Nothing waits for the clock any more: that would let a job with an end wait for the end of a window.
+                    self.unfired.add(each_kept!(&mut self.kept, keeper => keeper.unfired())?);
+                }
+                Ok(())
+            }
             Event::Woken | Event::Unassigned | Event::Stalled(_) => Ok(()),
         }
     }

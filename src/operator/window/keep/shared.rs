@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use millstream_actors::time::Timestamp;
 use millstream_actors::time_view::NextFiring;
 
-use super::active::{ActivePanes, Place, Run};
+use super::active::{ActiveKey, ActivePanes, Place, Run};
 use super::{Keeper, Late, Parts, Rule, end_at_once, forget_windows};
 use crate::error::{Error, Result};
 use crate::model::{Data, KeyHash, Keyed, Record};
@@ -163,6 +163,13 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Shared<Z, T, A
         Ok(None)
     }
 
+    fn has_fired(&mut self, window: TimeWindow) {
+        match window.max_timestamp() {
+            Timestamp::MAX => self.fired_at_the_end = Some(window.start()),
+            fired => self.fired = fired,
+        }
+    }
+
     #[cold]
     fn first_that_starts_behind(&mut self, start: Timestamp) -> Result<Option<TimeWindow>> {
         let mut passed = self.panes.pane_at(start);
@@ -176,18 +183,11 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Shared<Z, T, A
         Ok(None)
     }
 
-    /// Fires a window for some of its keys. Whether they were the last.
-    fn fire<E: Emit<C::Out>>(
-        &mut self,
-        run: &mut Run,
-        budget: &mut usize,
-        time: &Present,
-        out: &mut E,
-    ) -> Result<bool> {
-        let (keys, done) = self.active.find(run, budget)?;
+    /// Merges what some keys of a window have in its panes.
+    fn merge(&mut self, run: &Run, keys: &[ActiveKey<Z::Key>]) -> Result<Vec<Option<C::Held>>> {
         let mut merged = keys.iter().map(|_| None).collect::<Vec<Option<C::Held>>>();
         // Pane by pane, so that the rows of all keys can be fetched at once.
-        for (pane, bit) in run.panes_of(&keys) {
+        for (pane, bit) in run.panes_of(keys) {
             let having = || keys.iter().enumerate().filter(|(_, key)| key.has(bit));
             self.rows.look_ahead(pane, having().map(|(_, key)| key.hash));
             for (place, key) in having() {
@@ -197,6 +197,19 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Shared<Z, T, A
                 }
             }
         }
+        Ok(merged)
+    }
+
+    /// Fires a window for some of its keys. Whether they were the last.
+    fn fire<E: Emit<C::Out>>(
+        &mut self,
+        run: &mut Run,
+        budget: &mut usize,
+        time: &Present,
+        out: &mut E,
+    ) -> Result<bool> {
+        let (keys, done) = self.active.find(run, budget)?;
+        let merged = self.merge(run, &keys)?;
         for (key, merged) in keys.iter().zip(&merged) {
             if let Some(held) = merged {
                 let firing = Firing { hash: key.hash, key: &key.key, window: run.window, time };
@@ -313,10 +326,7 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
                 }
                 done = self.fire(&mut run, budget, time, out)?;
             }
-            match window.max_timestamp() {
-                Timestamp::MAX => self.fired_at_the_end = Some(window.start()),
-                fired => self.fired = fired,
-            }
+            self.has_fired(window);
         }
         self.fired = self.fired.max(until);
         self.fired_at_the_end = None;
@@ -349,6 +359,23 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
 
     fn hand_out<E: Emit<C::Out>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool> {
         self.contents.hand_out(budget, out)
+    }
+
+    fn unfired(&mut self) -> Result<u64> {
+        let mut unfired = 0;
+        // All of them pass, as if they fired: no record comes any more that could tell.
+        while let Some(window) = self.first()? {
+            let mut run = self.active.run_of(window, &mut self.panes)?;
+            let mut done = false;
+            while !done {
+                let (keys, all_found) = self.active.find(&mut run, &mut usize::MAX.clone())?;
+                unfired += self.merge(&run, &keys)?.iter().flatten().count() as u64;
+                self.active.give_back(keys);
+                done = all_found;
+            }
+            self.has_fired(window);
+        }
+        Ok(unfired)
     }
 
     fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>> {

@@ -12,5 +12,6 @@ mod late_windows;
 mod scenarios;
 mod sessions;
 mod undisclosed;
+mod unfired;
 
 pub(crate) use asked::{Asked, evicted};

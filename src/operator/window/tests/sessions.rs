@@ -4,6 +4,7 @@ use millstream_actors::time::{TimespanUnits, Timestamp};
 
 use super::cases::{Windows, e, one, spanned};
 use super::undisclosed::Undisclosed;
+use crate::operator::CountersView;
 use crate::operator::window::trigger::{Count, EventTime, ProcessingTime, Purging};
 use crate::operator::window::{InEventTime, Merging, Session, TimeWindow, WindowAssigner, WindowError};
 use crate::testing::harness::{Element, end, processing_time, rec_at, watermark};
@@ -83,7 +84,8 @@ fn s3_late_record_joins_a_session_that_is_open() {
 #[test]
 fn s9_sessions_of_processing_time() {
     Windows::new(Session::with_gap(3.seconds()).processing_time(), ProcessingTime)
-        .sums([])
+        .summing()
+        .expect_counters(CountersView { unfired: 1, ..CountersView::default() })
         .input([
             processing_time(3),
             one("k2"),
