@@ -97,6 +97,13 @@ impl<K: RowKey, V> Places<K, V> {
         self.get(id).map_or(0, |row| u64::from(row.generation) ^ u64::from(row.value.is_some()))
     }
 
+    /// Reads from those places that the next `rows` new rows will get, if they were freed before.
+    #[inline(always)]
+    pub(super) fn touch_free(&self, rows: usize) -> u64 {
+        let touch = |id: &RowId| self.touch(*id);
+        self.free.iter().rev().take(rows).map(touch).fold(0, |read, more| read ^ more)
+    }
+
     /// The row at `id`, if there is such a place.
     #[inline]
     pub(super) fn get(&self, id: RowId) -> Option<&Row<K, V>> {

@@ -46,8 +46,13 @@ impl<K: RowKey, V> Rows<K, V> {
             read ^= self.index.touch(*place);
             count += 1;
         }
+        let mut new = 0;
         for (fragment, place) in fragments[..count].iter().zip(&mut *found) {
             *place = self.index.find(*fragment, |_| true).unwrap_or(NOWHERE);
+            new += usize::from(*place == NOWHERE);
+        }
+        if new > 0 {
+            read ^= self.places.touch_free(new);
         }
         for id in &found[..count] {
             read ^= self.places.touch(*id);

@@ -60,7 +60,7 @@ where
         let rule = Rule::new(A::Time::DOMAIN, R::RULE, self.allowed_lateness);
         let in_one_piece = match (self.assigner.panes(), rule.fires()) {
             (None, fires) => fires != Fires::WhenAsked,
-            (Some(_), _) => false,
+            (Some(_), _) => is_shared(&self.assigner, rule),
         };
         let fits = A::Time::DOMAIN == TimeDomain::Event && !A::Kind::MERGES && self.assigner.covers_time();
         (fits && in_one_piece && self.late_to.is_none()).then_some(rule)

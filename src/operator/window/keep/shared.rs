@@ -8,8 +8,9 @@ use millstream_actors::time_view::NextFiring;
 use super::active::{ActiveKey, ActivePanes, Place, Run};
 use super::{Keeper, Late, Parts, Rule, end_at_once, forget_windows};
 use crate::error::{Error, Result};
-use crate::model::{Data, KeyHash, Record};
+use crate::model::{Data, KeyHash, Keyed, Record};
 use crate::operator::window::contents::{Contents, EachTable, Firing};
+use crate::operator::window::local::KeyedPartial;
 use crate::operator::window::present::Present;
 use crate::operator::window::{Keying, Panes, TimeDomain, TimeWindow, WindowAssigner};
 use crate::operator::{Emit, SubtaskContext};
@@ -81,12 +82,43 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Shared<Z, T, A
         })
     }
 
+    /// What comes next is put into `pane`.
+    #[inline]
+    fn goes_to(&mut self, pane: TimeWindow) {
+        if pane != self.latest.pane {
+            self.latest = Latest::of(pane, &mut self.panes);
+        }
+    }
+
+    /// Adds something to what the latest pane has of a key.
+    #[inline]
+    fn put(
+        &mut self,
+        (hash, key): (KeyHash, &Z::Key),
+        add: impl FnOnce(&mut C, &mut C::Held) -> Result<()>,
+    ) -> Result<()> {
+        let (mut is_new, pane) = (false, self.latest.pane);
+        let held = self.rows.get_or_insert_with(pane, hash, key, || {
+            is_new = true;
+            self.contents.create()
+        })?;
+        add(&mut self.contents, held)?;
+        if is_new {
+            self.firsts += 1;
+            let place = || self.active.place_of(pane, self.fired, &mut self.panes);
+            if let Some(place) = *self.latest.place.get_or_insert_with(place) {
+                self.active.add(place, hash, key)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Fires the windows of the latest pane that have fired already, with a record that came late.
     #[cold]
     fn fire_late<E: Emit<C::Out>>(
         &mut self,
         (hash, key): (KeyHash, &Z::Key),
-        record: &Record<T>,
+        add: impl Fn(&mut C, &mut C::Held) -> Result<()>,
         time: &Present,
         out: &mut E,
     ) -> Result<()> {
@@ -97,7 +129,7 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Shared<Z, T, A
             let mut merged = self.contents.create();
             match self.rule.domain {
                 // Such a window is over, and begins anew with each record.
-                TimeDomain::Processing => self.contents.add(&mut merged, record)?,
+                TimeDomain::Processing => add(&mut self.contents, &mut merged)?,
                 TimeDomain::Event => {
                     for pane in self.panes.panes_of(window) {
                         if let Some(held) = self.rows.get(pane, hash, key)? {
@@ -211,9 +243,7 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
         out: &mut E,
     ) -> Result<()> {
         let pane = self.panes.pane_at(time.time_of::<T, A>(&record)?);
-        if pane != self.latest.pane {
-            self.latest = Latest::of(pane, &mut self.panes);
-        }
+        self.goes_to(pane);
         if self.rule.is_late(self.latest.last, time.watermark()) {
             self.late.turn_away(record, self.rule, time.watermark());
             return Ok(());
@@ -222,20 +252,32 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
         if ends_at_once && self.fired < time.now() {
             end_at_once(self, time.now(), time, out)?;
         }
-        let mut is_new = false;
-        let held = self.rows.get_or_insert_with(pane, hash, key, || {
-            is_new = true;
-            self.contents.create()
-        })?;
-        self.contents.add(held, &record)?;
-        if is_new {
-            self.firsts += 1;
-            let place = || self.active.place_of(pane, self.fired, &mut self.panes);
-            if let Some(place) = *self.latest.place.get_or_insert_with(place) {
-                self.active.add(place, hash, key)?;
-            }
+        self.put((hash, key), |contents, held| contents.add(held, &record))?;
+        if self.latest.first_fires_at > self.fired {
+            return Ok(());
         }
-        if self.latest.first_fires_at <= self.fired { self.fire_late((hash, key), &record, time, out) } else { Ok(()) }
+        self.fire_late((hash, key), |contents, held| contents.add(held, &record), time, out)
+    }
+
+    #[inline]
+    fn add_partial<E: Emit<C::Out>>(
+        &mut self,
+        partial: KeyedPartial<Z::Key, C::Held>,
+        time: &Present,
+        out: &mut E,
+    ) -> Result<()> {
+        let Keyed { hash, key, value: partial } = partial;
+        self.goes_to(partial.piece);
+        if self.rule.is_late(self.latest.last, time.watermark()) {
+            self.late.turn_away_partial(&partial);
+            return Ok(());
+        }
+        self.put((hash, &key), |contents, held| contents.merge(held, &partial.held))?;
+        if self.latest.first_fires_at > self.fired {
+            return Ok(());
+        }
+        let nothing = |_: &mut C, _: &mut C::Held| Ok(());
+        self.fire_late((hash, &key), nothing, time, out)
     }
 
     #[inline]
