@@ -11,6 +11,9 @@ use crate::operator::{BatchHead, Chain, Custom, First, KeyBy, Partition, Random,
 use crate::plan::{BlockShape, Exchange, Input, InputFrom};
 use crate::runtime::{BeforeExchange, BlockDeploy, Broadcaster, Fork, PartitionRouter, Router};
 
+/// All records in one subtask, as those of one key; and what is done with them before they travel there.
+pub(super) type Together<T> = (Stream<BatchHead<Keyed<(), T>>>, BeforeExchange<Keyed<(), T>>);
+
 impl<C: Chain> Stream<C> {
     /// Sends the records of each key to the subtask that owns the key's group, in the order of each sender.
     ///
@@ -111,7 +114,7 @@ impl<C: Chain> Stream<C> {
     }
 
     /// Sends everything to one subtask, as the records of one key.
-    pub(super) fn together(self) -> (Stream<BatchHead<Keyed<(), C::Out>>>, BeforeExchange<Keyed<(), C::Out>>) {
+    pub(super) fn together(self) -> Together<C::Out> {
         let keyed = self.then("all", None, |_| Ok(KeyBy::new(|_: &C::Out| ())));
         let before = keyed.end_keyed_block();
         (keyed.next_block(0, Some(Exchange::Global)), before)

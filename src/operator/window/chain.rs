@@ -12,9 +12,12 @@ use crate::io::SplitSignal;
 use crate::model::{Data, Keyed, Record, RecordBatch};
 use crate::operator::{BatchHead, Chain, Control, Emit, Event, Operator, Step, Then};
 
+/// The windows themselves, behind the head that takes records.
+type OfRecords<Z, T, A, R, C> = Then<BatchHead<Keyed<<Z as Keying>::Key, T>>, WindowOperator<Z, T, A, R, C>>;
+
 /// Windows at the head of a block. Batches hold records, or what senders have aggregated of them.
 pub(crate) struct WindowChain<Z: Keying, T: Data, A: WindowAssigner<T>, R: TriggerFor<A::Kind, T>, C: Contents<Z, T>> {
-    records: Then<BatchHead<Keyed<Z::Key, T>>, WindowOperator<Z, T, A, R, C>>,
+    records: OfRecords<Z, T, A, R, C>,
     partials: BatchHead<KeyedPartial<Z::Key, C::Held>>,
     /// Whether the batch in hand holds partial aggregates.
     in_parts: bool,
