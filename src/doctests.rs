@@ -18,6 +18,9 @@ struct Joins;
 #[doc = include_str!("../docs/nexmark.md")]
 struct Nexmark;
 
+#[doc = include_str!("../docs/performance.md")]
+struct Performance;
+
 #[doc = include_str!("../docs/semantics.md")]
 struct Semantics;
 

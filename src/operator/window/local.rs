@@ -26,8 +26,8 @@ pub(crate) struct Partial<A> {
 /// A key with what was aggregated of its records.
 pub(crate) type KeyedPartial<K, A> = Keyed<K, Partial<A>>;
 
-/// Keys and pieces of time that are held at most: their accumulators should stay in the processor's caches.
-const CAPACITY: usize = 1 << 14;
+/// Keys and pieces of time that are held at most: their accumulators should stay in the caches of one core.
+const CAPACITY: usize = 1 << 12;
 
 /// Records that pass one by one, per key that was held, when it has turned out that keys hardly ever come again.
 const BYPASS: u64 = 16;
