@@ -46,11 +46,10 @@ impl<K: RowKey, V> Rows<K, V> {
             read ^= self.index.touch(*place);
             count += 1;
         }
-        let mut new = 0;
         for (fragment, place) in fragments[..count].iter().zip(&mut *found) {
             *place = self.index.find(*fragment, |_| true).unwrap_or(NOWHERE);
-            new += usize::from(*place == NOWHERE);
         }
+        let new = found[..count].iter().filter(|id| **id == NOWHERE).count();
         if new > 0 {
             read ^= self.places.touch_free(new);
         }
