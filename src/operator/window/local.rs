@@ -52,7 +52,7 @@ pub(crate) struct LocalAggregate<K, T, A, G: Aggregate<T>> {
     /// The watermark at which the first of what is held is needed.
     needed_at: Timestamp,
     watermark: Timestamp,
-    latest: Latest,
+    latest: Option<Latest>,
     /// Records that still pass one by one.
     bypassing: u64,
 }
@@ -64,6 +64,14 @@ struct Latest {
     time: Timestamp,
     piece: TimeWindow,
     needed_at: Timestamp,
+}
+
+impl Latest {
+    /// Whether a record at `time` belongs there. A record without a time may belong to a window that holds none.
+    #[inline(always)]
+    fn holds(self, time: Timestamp) -> bool {
+        self.piece.contains(time) || self.time == time
+    }
 }
 
 impl<K: Key, T: Data, A: WindowAssigner<T>, G: Aggregate<T>> LocalAggregate<K, T, A, G> {
@@ -84,11 +92,7 @@ impl<K: Key, T: Data, A: WindowAssigner<T>, G: Aggregate<T>> LocalAggregate<K, T
             records: 0,
             needed_at: Timestamp::MAX,
             watermark: Timestamp::MIN,
-            latest: Latest {
-                time: Timestamp::MAX,
-                piece: TimeWindow::new(Timestamp::MAX, Timestamp::MIN),
-                needed_at: Timestamp::MIN,
-            },
+            latest: None,
             bypassing: 0,
         })
     }
@@ -99,10 +103,10 @@ impl<K: Key, T: Data, A: WindowAssigner<T>, G: Aggregate<T>> LocalAggregate<K, T
         let Record { value: Keyed { hash, key, value }, time } = record;
         let record = Record { value, time };
         let time = A::time_of(&record, Timestamp::MIN).map_err(|error| Error::user(&self.uid, error))?;
-        if !self.latest.piece.contains(time) && (time != self.latest.time || time == Timestamp::MAX) {
-            self.look_up_piece(&record.value, time).map_err(|error| Error::user(&self.uid, error))?;
-        }
-        let Latest { piece, needed_at, .. } = self.latest;
+        let Latest { piece, needed_at, .. } = match self.latest {
+            Some(latest) if latest.holds(time) => latest,
+            _ => self.look_up_piece(&record.value, time).map_err(|error| Error::user(&self.uid, error))?,
+        };
         if needed_at <= self.watermark || self.bypassing > 0 {
             self.bypassing = self.bypassing.saturating_sub(1);
             let mut held = self.aggregate.create();
@@ -152,7 +156,7 @@ impl<K: Key, T: Data, A: WindowAssigner<T>, G: Aggregate<T>> LocalAggregate<K, T
 
     /// Finds the piece of time of a record at `time`.
     #[cold]
-    fn look_up_piece(&mut self, value: &T, time: Timestamp) -> Result<(), WindowError> {
+    fn look_up_piece(&mut self, value: &T, time: Timestamp) -> Result<Latest, WindowError> {
         let (piece, first) = match &mut self.panes {
             Some(panes) => {
                 let pane = panes.pane_at(time);
@@ -163,8 +167,9 @@ impl<K: Key, T: Data, A: WindowAssigner<T>, G: Aggregate<T>> LocalAggregate<K, T
                 (window, window)
             }
         };
-        self.latest = Latest { time, piece, needed_at: self.rule.needed_at(first) };
-        Ok(())
+        let latest = Latest { time, piece, needed_at: self.rule.needed_at(first) };
+        self.latest = Some(latest);
+        Ok(latest)
     }
 }
 
