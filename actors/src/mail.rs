@@ -110,6 +110,8 @@ pub(crate) enum ToSupervisor {
     Failed(Failure),
     /// An actor is gone.
     Gone(Option<SubtaskId>),
+    /// A source has read the first records of the attempt; it began then.
+    FirstRead(Moment),
     /// The first record of the attempt was processed.
     FirstRecord(Moment),
     /// A subtask reports of itself.

@@ -47,6 +47,8 @@ pub struct AttemptView {
     pub restored_from: Option<CheckpointId>,
     /// When the failure before it was noticed; for the first attempt, when the job was started.
     pub began: Moment,
+    /// When a source began to read its first records.
+    pub first_read: Option<Moment>,
     /// When its first record was processed at the end of the topology.
     pub first_record: Option<Moment>,
     /// The failure that ended it.

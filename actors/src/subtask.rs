@@ -493,6 +493,7 @@ impl Subtask {
                 budget = budget.min(usize::try_from(left).unwrap_or(usize::MAX));
             }
         }
+        let began = (!self.saw_record).then(|| self.setup.environment.clock.now());
         let progress = self.setup.task.run(budget, &mut self.setup.outputs)?;
         self.taken += progress.records as u64;
         self.emission = match progress.then {
@@ -506,8 +507,14 @@ impl Subtask {
         if environment.chance.is_some() && environment.choose(CHANCE_OF_CUT) == 0 {
             self.flush()?;
         }
-        if progress.records > 0 && self.setup.outputs.edges() == 0 && !std::mem::replace(&mut self.saw_record, true) {
-            self.tell_supervisor(ToSupervisor::FirstRecord(self.setup.environment.clock.now()));
+        if let Some(began) = began.filter(|_| progress.records > 0) {
+            self.saw_record = true;
+            if self.setup.is_source {
+                self.tell_supervisor(ToSupervisor::FirstRead(began));
+            }
+            if self.setup.outputs.edges() == 0 {
+                self.tell_supervisor(ToSupervisor::FirstRecord(self.setup.environment.clock.now()));
+            }
         }
         Ok(progress.then)
     }

@@ -102,6 +102,11 @@ impl Handler<Letter<ToSupervisor>> for Supervisor {
             ToSupervisor::Prepared(step) => self.prepared(step, ctx),
             ToSupervisor::Failed(failure) => self.failed(failure),
             ToSupervisor::Gone(who) => self.gone(who, ctx),
+            ToSupervisor::FirstRead(at) => self.setup.observed.update(|job| {
+                if let Some(last) = job.attempts.last_mut() {
+                    last.first_read = Some(last.first_read.map_or(at, |first| first.min(at)));
+                }
+            }),
             ToSupervisor::FirstRecord(at) => self.setup.observed.update(|job| {
                 if let Some(last) = job.attempts.last_mut() {
                     last.first_record = Some(last.first_record.map_or(at, |first| first.min(at)));
@@ -252,8 +257,8 @@ impl Supervisor {
         tracing::info!(%attempt, ?restored_from, "attempt begins");
         self.setup.observed.update(|job| {
             let began = job.attempts.last().and_then(|last| last.failed_at).unwrap_or(now);
-            let (first_record, failure, failed_at) = (None, None, None);
-            let view = AttemptView { attempt, restored_from, began, first_record, failure, failed_at };
+            let (first_read, first_record, failure, failed_at) = (None, None, None, None);
+            let view = AttemptView { attempt, restored_from, began, first_read, first_record, failure, failed_at };
             remember(&mut job.attempts, view);
             job.subtasks.clear();
         });

@@ -57,7 +57,7 @@ pub(crate) fn run<Q: Query>(source: Nexmark, parallelism: u32, options: JobOptio
     let mut job = topology.start(options).map_err(|error| error.to_string())?;
     job.wait().map_err(|error| error.to_string())?;
     let view = job.view().ok_or("the job had nothing to do")?;
-    let first = view.attempts.iter().find_map(|attempt| attempt.first_record).ok_or("no event was read")?;
+    let first = view.attempts.iter().find_map(|attempt| attempt.first_read).ok_or("no event was read")?;
     let seconds = view.ended.ok_or("the job has not ended")?.since(first).as_secs_f64();
     let cores = available_parallelism().map_or(1, std::num::NonZero::get).min(parallelism as usize);
     let mut durations = view.checkpoints.iter().map(|checkpoint| checkpoint.duration).collect::<Vec<_>>();

@@ -117,7 +117,7 @@ impl Report {
         });
         job.wait().map_err(|error| error.to_string())?;
         let view = job.view().ok_or("the job had nothing to do")?;
-        let first = view.attempts.iter().find_map(|attempt| attempt.first_record).ok_or("no record was read")?;
+        let first = view.attempts.iter().find_map(|attempt| attempt.first_read).ok_or("no record was read")?;
         let ended = view.ended.ok_or("the job has not ended")?;
         let seconds = ended.since(first).as_secs_f64();
         let mut durations = view.checkpoints.iter().map(|checkpoint| checkpoint.duration).collect::<Vec<_>>();
@@ -175,7 +175,8 @@ impl ClockStart {
     /// Looks at a job that has just changed.
     fn see(&mut self, view: &JobView) {
         let now = Instant::now();
-        let of_attempts = view.attempts.iter().flat_map(|attempt| [attempt.first_record, attempt.failed_at]);
+        let of_attempts =
+            view.attempts.iter().flat_map(|attempt| [attempt.first_read, attempt.first_record, attempt.failed_at]);
         let Some(last) = of_attempts.chain([view.ended]).flatten().max() else { return };
         let start = now.checked_sub(last.since_start());
         self.0 = self.0.map_or(start, |known| start.map(|start| start.min(known)));
