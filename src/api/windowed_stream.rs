@@ -284,15 +284,15 @@ where
         C: Contents<Z, T, Held = G::Accumulator>,
     {
         let Self { stream, before, kind, uid, settings, local, mistake, .. } = self;
-        let can_be_local = settings.local_rule().is_some();
-        let cannot = (local == Some(true) && !can_be_local).then_some(WindowError::NotLocal);
+        let local_rule = settings.local_rule();
+        let cannot = (local == Some(true) && local_rule.is_none()).then_some(WindowError::NotLocal);
         note_mistake(&stream, &uid, mistake.or(cannot));
         note_settings(&stream, &uid, &settings);
-        if can_be_local && local.unwrap_or(G::LOCAL) {
-            let (prototype, name) = (Prototype::new((settings.clone(), aggregate)), uid.clone());
+        if let Some(rule) = local_rule.filter(|_| local.unwrap_or(G::LOCAL)) {
+            let (prototype, name) = (Prototype::new((settings.assigner.clone(), aggregate)), uid.clone());
             before.aggregate(move || {
-                let (settings, aggregate) = prototype.instance();
-                LocalAggregate::of(&name, &settings, aggregate)
+                let (assigner, aggregate) = prototype.instance();
+                LocalAggregate::new(&name, assigner, rule, aggregate)
             });
         }
         stream.topology.draft().add(stream.block, kind, Some(&uid));

@@ -33,14 +33,14 @@ impl<K: Key, T: Data> BeforeExchange<Keyed<K, T>> {
     }
 
     /// What `open` makes aggregates them.
-    pub(crate) fn aggregate<A, G>(&self, open: impl Fn() -> Option<LocalAggregate<K, T, A, G>> + Send + Sync + 'static)
+    pub(crate) fn aggregate<A, G>(&self, open: impl Fn() -> LocalAggregate<K, T, A, G> + Send + Sync + 'static)
     where
         A: WindowAssigner<T>,
         G: Aggregate<T>,
     {
-        let open = move |deploy: &BlockDeploy, index| match open() {
-            Some(local) => Box::new(AggregatingRouter { local, partials: by_key(deploy, index) }),
-            None => Box::new(by_key(deploy, index)) as Box<dyn Router<Keyed<K, T>>>,
+        let open = move |deploy: &BlockDeploy, index| {
+            let partials = by_key(deploy, index);
+            Box::new(AggregatingRouter { local: open(), partials }) as Box<dyn Router<Keyed<K, T>>>
         };
         // There is one reader.
         let _ = self.0.set(Box::new(open));

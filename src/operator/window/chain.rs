@@ -58,7 +58,7 @@ where
 
     #[inline]
     fn look_ahead(&mut self, upcoming: &[KeyedPartial<Z::Key, C::Held>]) {
-        self.windows.look_ahead_at_partials(upcoming);
+        self.windows.look_ahead_at(upcoming);
     }
 
     fn signal(&mut self, signal: TimeSignal) -> Result<()> {

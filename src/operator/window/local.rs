@@ -6,8 +6,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use millstream_actors::time::Timestamp;
 
-use super::keep::{Rule, WindowSettings};
-use super::trigger::TriggerFor;
+use super::keep::Rule;
 use super::{Panes, TimeWindow, WindowAssigner, WindowError};
 use crate::error::{Error, Result};
 use crate::model::{Data, Key, KeyHash, Keyed, Record};
@@ -75,17 +74,12 @@ impl Latest {
 }
 
 impl<K: Key, T: Data, A: WindowAssigner<T>, G: Aggregate<T>> LocalAggregate<K, T, A, G> {
-    /// `None` if the windows cannot be aggregated in parts.
-    pub(crate) fn of<R>(uid: &str, settings: &WindowSettings<T, A, R>, aggregate: G) -> Option<Self>
-    where
-        R: TriggerFor<A::Kind, T>,
-    {
-        let rule = settings.local_rule()?;
-        let panes = settings.assigner.panes();
-        Some(Self {
+    /// The aggregate of the windows of `uid`, which fire by `rule`; see [`WindowSettings::local_rule`](super::WindowSettings::local_rule).
+    pub(crate) fn new(uid: &str, assigner: A, rule: Rule, aggregate: G) -> Self {
+        Self {
             uid: uid.into(),
-            assigner: settings.assigner.clone(),
-            panes,
+            panes: assigner.panes(),
+            assigner,
             rule,
             aggregate,
             held: HashTable::new(),
@@ -94,7 +88,7 @@ impl<K: Key, T: Data, A: WindowAssigner<T>, G: Aggregate<T>> LocalAggregate<K, T
             watermark: Timestamp::MIN,
             latest: None,
             bypassing: 0,
-        })
+        }
     }
 
     /// Takes a record. What comes back is not held: it goes on at once.
@@ -186,19 +180,19 @@ mod tests {
     use super::*;
     use crate::model::hash_key;
     use crate::operator::aggregate::Count;
-    use crate::operator::window::Tumbling;
-    use crate::operator::window::trigger;
+    use crate::operator::window::keep::WindowSettings;
+    use crate::operator::window::{Tumbling, trigger};
 
     type Counts = LocalAggregate<u64, (), Tumbling, Count>;
 
     fn counts() -> Counts {
-        let settings = WindowSettings {
+        let settings = WindowSettings::<(), _, _> {
             assigner: Tumbling::of(10.millis()),
             trigger: trigger::EventTime,
             allowed_lateness: Timespan::ZERO,
             late_to: None,
         };
-        LocalAggregate::of("counts", &settings, Count).unwrap()
+        LocalAggregate::new("counts", settings.assigner.clone(), settings.local_rule().unwrap(), Count)
     }
 
     /// Adds a record; whether it is held.

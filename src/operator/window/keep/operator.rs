@@ -177,9 +177,9 @@ where
         each_kept!(&mut self.kept, keeper => keeper.add_partial(partial, &self.time, out))
     }
 
-    /// Hears of the keys of the partial aggregates that come next.
-    #[inline]
-    pub(crate) fn look_ahead_at_partials(&mut self, upcoming: &[KeyedPartial<Z::Key, C::Held>]) {
+    /// Hears of the keys of the records, or partial aggregates, that come next.
+    #[inline(always)]
+    pub(crate) fn look_ahead_at<V>(&mut self, upcoming: &[Keyed<Z::Key, V>]) {
         self.time.look_ahead(upcoming.len());
         let hashes = upcoming.iter().map(|keyed| keyed.hash);
         each_kept!(&mut self.kept, keeper => keeper.look_ahead(hashes));
@@ -252,9 +252,7 @@ where
 
     #[inline(always)]
     fn look_ahead(&mut self, upcoming: &[Keyed<Z::Key, T>]) {
-        self.time.look_ahead(upcoming.len());
-        let hashes = upcoming.iter().map(|keyed| keyed.hash);
-        each_kept!(&mut self.kept, keeper => keeper.look_ahead(hashes));
+        self.look_ahead_at(upcoming);
     }
 
     fn on_signal<E: Emit<C::Out>>(&mut self, signal: TimeSignal, out: &mut E) -> Result<()> {
