@@ -4,15 +4,11 @@
 //! every letter is answered; a slice without input or without output credit ends, and the next letter wakes the actor.
 
 use std::collections::VecDeque;
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::task::{Context as PollContext, Poll};
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture};
+use actix::{Actor, ActorContext, Addr, Context, Handler};
 
-use crate::alarms::Alarms;
 use crate::channel::{Credits, Outputs, Permit};
 use crate::coordinator::Coordinator;
 use crate::enumerator::Enumerator;
@@ -29,6 +25,7 @@ use crate::protocol::valve::{ValveEvent, WatermarkValve};
 use crate::sabotage::Sabotage;
 use crate::subtask_reader::Reader;
 use crate::subtask_time::Stall;
+use crate::subtask_turns::{Next, Turns};
 use crate::supervisor::Supervisor;
 use crate::task::{Emission, Task, TaskEvent, Then, Wake};
 use crate::time::{Moment, TimeSignal};
@@ -41,17 +38,8 @@ const SLICE: Duration = Duration::from_micros(500);
 /// Records taken between two looks at the clock.
 const CHUNK_RECORDS: usize = 512;
 
-/// Alarms are no finer than this.
-const TICK: Duration = Duration::from_millis(1);
-
-/// Turns of other actors that chance may put before a slice.
-const MOST_TURNS: usize = 3;
-
 /// Records that chance lets a subtask take at once, at most.
 const CHANCE_RECORDS: usize = 24;
-
-/// Milliseconds that chance may put between two slices of a subtask, at most.
-const LONGEST_NAP: usize = 20;
 
 /// One in so many chunks that are left to chance ends a batch, or a slice.
 const CHANCE_OF_CUT: usize = 4;
@@ -107,9 +95,7 @@ pub(crate) struct Subtask {
     pub(crate) reader: Reader,
     pub(crate) rounds: Rounds,
     pub(crate) drained: bool,
-    slice_scheduled: bool,
-    /// The alarms that will wake the actor.
-    alarms: Alarms,
+    pub(crate) turns: Turns,
     saw_record: bool,
     pub(crate) stall: Stall,
     pub(crate) view: SubtaskView,
@@ -149,13 +135,6 @@ impl From<Failure> for Ended {
     }
 }
 
-/// What follows a slice.
-pub(crate) enum Next {
-    Again,
-    Sleep,
-    SleepFor(Duration),
-}
-
 /// Tells the supervisor that the actor is gone, however it went.
 struct Gone {
     attempt: Attempt,
@@ -167,26 +146,6 @@ impl Drop for Gone {
     fn drop(&mut self) {
         let body = ToSupervisor::Gone(Some(self.subtask));
         self.supervisor.do_send(Letter { attempt: self.attempt, body });
-    }
-}
-
-/// Gives other actors of the thread their turn, `turns` times.
-struct Yield {
-    turns: usize,
-}
-
-impl Future for Yield {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut PollContext<'_>) -> Poll<()> {
-        match self.turns.checked_sub(1) {
-            None => Poll::Ready(()),
-            Some(left) => {
-                self.turns = left;
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-        }
     }
 }
 
@@ -303,8 +262,7 @@ impl Subtask {
             rounds: Rounds::default(),
             reader: if setup.is_source { Reader::Waiting } else { Reader::None },
             drained: false,
-            slice_scheduled: false,
-            alarms: Alarms::default(),
+            turns: Turns::default(),
             saw_record: false,
             stall: Stall::default(),
             view: SubtaskView::default(),
@@ -349,57 +307,7 @@ impl Subtask {
         self.setup.coordinator.do_send(Letter { attempt: self.setup.attempt, body });
     }
 
-    // ---- run slices ----
-
-    fn schedule(&mut self, ctx: &mut Context<Self>) {
-        if !std::mem::replace(&mut self.slice_scheduled, true) {
-            // A letter to oneself would be handled in the same poll of the mailbox, and starve the thread's other actors.
-            let turns = 1 + self.setup.environment.choose(MOST_TURNS);
-            let turn = Yield { turns }.into_actor(self).map(|(), this: &mut Self, ctx| this.slice(ctx));
-            ctx.spawn(turn);
-        }
-    }
-
-    fn slice(&mut self, ctx: &mut Context<Self>) {
-        self.slice_scheduled = false;
-        if self.setup.kill.is_killed() {
-            return ctx.terminate();
-        }
-        let began = self.setup.environment.clock.now();
-        let mut next = Next::Sleep;
-        self.guarded(ctx, |this| {
-            next = this.work()?;
-            Ok(())
-        });
-        let ended = self.setup.environment.clock.now();
-        self.view.slices += 1;
-        self.view.longest_slice = self.view.longest_slice.max(ended.since(began));
-        self.show_time(ended);
-        if matches!(next, Next::Again) && self.setup.environment.choose(2) == 1 {
-            // Chance may let a subtask be slow.
-            next = Next::SleepFor(Duration::from_millis(self.setup.environment.choose(LONGEST_NAP) as u64));
-        }
-        match next {
-            Next::Again => self.schedule(ctx),
-            Next::Sleep => {}
-            // An alarm would come late by more than that.
-            Next::SleepFor(time) if time < TICK && self.setup.environment.chance.is_none() => self.schedule(ctx),
-            Next::SleepFor(time) => self.sleep_for(time, ctx),
-        }
-    }
-
-    /// Sees to it that the actor is awake after `time`. A slice too many changes nothing.
-    fn sleep_for(&mut self, time: Duration, ctx: &mut Context<Self>) {
-        let at = self.setup.environment.clock.now() + time;
-        if self.alarms.needs(at) {
-            ctx.run_later(time, move |this, ctx| {
-                this.alarms.rang(at);
-                this.schedule(ctx);
-            });
-        }
-    }
-
-    fn work(&mut self) -> Result<Next, Ended> {
+    pub(crate) fn work(&mut self) -> Result<Next, Ended> {
         self.encode_snapshot()?;
         if std::mem::take(&mut self.woken) && !self.drained {
             self.tell(TaskEvent::Woken)?;
@@ -520,7 +428,7 @@ impl Subtask {
     }
 
     /// Whether others have their turn now.
-    fn slice_ends(&mut self, began: Moment) -> bool {
+    pub(crate) fn slice_ends(&self, began: Moment) -> bool {
         let environment = &self.setup.environment;
         if environment.chance.is_some() {
             return environment.choose(2) == 0;

@@ -57,10 +57,17 @@ impl Subtask {
         self.pass(CrashPoint::AfterSnapshot, Some(checkpoint))
     }
 
-    /// Encodes a part of the snapshot; behind the last part, hands the write to the pool.
+    /// Encodes the snapshot for as long as a run slice lasts; behind the last part, hands the write to the pool.
     pub(crate) fn encode_snapshot(&mut self) -> Result<(), Ended> {
         let Persisting::Encoding { checkpoint, drained } = self.rounds.persisting else { return Ok(()) };
-        let Some(write) = self.setup.task.persist()? else { return Ok(()) };
+        let began = self.setup.environment.clock.now();
+        let write = loop {
+            match self.setup.task.persist()? {
+                Some(write) => break write,
+                None if self.slice_ends(began) => return Ok(()),
+                None => {}
+            }
+        };
         self.rounds.persisting = Persisting::Writing;
         let (own, environment) = (self.own.clone(), self.setup.environment.clone());
         let (attempt, subtask) = (self.setup.attempt, self.setup.id);

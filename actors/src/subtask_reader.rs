@@ -4,7 +4,8 @@ use actix::Addr;
 
 use crate::enumerator::Enumerator;
 use crate::mail::{Answer, Letter, ToEnumerator};
-use crate::subtask::{Ended, Next, Subtask};
+use crate::subtask::{Ended, Subtask};
+use crate::subtask_turns::Next;
 use crate::task::TaskEvent;
 use crate::time::Moment;
 

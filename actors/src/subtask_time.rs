@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::protocol::valve::ValveEvent;
-use crate::subtask::{Ended, Next, Subtask};
+use crate::subtask::{Ended, Subtask};
+use crate::subtask_turns::Next;
 use crate::task::{Emission, TaskEvent};
 use crate::time::Moment;
 use crate::time_view::HeldBy;

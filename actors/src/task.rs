@@ -51,8 +51,8 @@ pub trait Task: Send {
     /// If the state of an operator cannot be taken.
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<(), Failure>;
 
-    /// Prepares the durable write of the snapshot taken last, for a bounded time. Gives the job that does the write
-    /// when all is prepared; `None` asks for another call.
+    /// Prepares a part of the durable write of the snapshot taken last, in a fraction of a run slice. Gives the job that
+    /// does the write when all is prepared; `None` asks for another call.
     ///
     /// # Errors
     /// If state cannot be encoded.

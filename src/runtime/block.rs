@@ -29,8 +29,8 @@ use crate::operator::{
 };
 use crate::state::{self, KeyedTable, StateDir, StateError, Store, VisitTables};
 
-/// Rows of keyed state encoded per run slice while a snapshot is being written.
-const ENCODED_ROWS_PER_SLICE: usize = 8192;
+/// Rows of keyed state encoded in one call while a snapshot is being prepared: small ones take some 20 us.
+const ROWS_ENCODED_AT_ONCE: usize = 512;
 
 /// The name, within a subtask's small state, of what it counted.
 pub(super) const COUNTERS: &str = "millstream counters";
@@ -426,7 +426,7 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
     fn persist(&mut self) -> Result<Option<PersistJob>, Failure> {
         let write = match &mut self.store {
             None => None,
-            Some(store) => match store.encode(ENCODED_ROWS_PER_SLICE, &mut TablesOf(&mut self.chain)) {
+            Some(store) => match store.encode(ROWS_ENCODED_AT_ONCE, &mut TablesOf(&mut self.chain)) {
                 Ok(None) => return Ok(None),
                 Ok(write) => write,
                 Err(error) => return self.trust(Err(error)),

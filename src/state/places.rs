@@ -97,6 +97,13 @@ impl<K: RowKey, V> Places<K, V> {
         self.get(id).map_or(0, |row| u64::from(row.generation) ^ u64::from(row.value.is_some()))
     }
 
+    /// Brings the rows at `ids` into the processor's caches: it waits for all of them at once, and so for none of them when
+    /// they are used one by one. A few dozen at a time stay there.
+    #[inline]
+    pub(super) fn fetch(&self, ids: impl Iterator<Item = RowId>) {
+        std::hint::black_box(ids.fold(0, |read, id| read ^ self.touch(id)));
+    }
+
     /// Reads from those places that the next `rows` new rows will get, if they were freed before.
     #[inline(always)]
     pub(super) fn touch_free(&self, rows: usize) -> u64 {
