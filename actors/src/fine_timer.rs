@@ -28,7 +28,10 @@ mod platform {
         pub(crate) fn new() -> Option<Self> {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let timer = timerfd_create(TimerfdClockId::Monotonic, flags).ok()?;
-            #[expect(deprecated, reason = "its successor is unsafe to call; a file descriptor that is owned is what it asks for")]
+            #[expect(
+                deprecated,
+                reason = "its successor is unsafe to call; a file descriptor that is owned is what it asks for"
+            )]
             let timer = AsyncFd::with_interest(timer, Interest::READABLE).ok()?;
             Some(Self(Arc::new(timer)))
         }

@@ -58,7 +58,9 @@ impl MaxParallelism {
     #[inline]
     #[must_use]
     pub fn group_of(self, hash: KeyHash) -> KeyGroup {
-        KeyGroup((hash.for_group() % self.0) as u16)
+        // Nearly always it is a power of two, and a division takes longer than the rest of what is done with a key.
+        let rest = if self.0.is_power_of_two() { hash.for_group() & (self.0 - 1) } else { hash.for_group() % self.0 };
+        KeyGroup(rest as u16)
     }
 
     /// The subtask, of `parallelism` many, that owns `group`.

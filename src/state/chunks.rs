@@ -48,7 +48,7 @@ impl<R, P: Probe<R>> Probe<ChunkKey<R>> for ChunkProbe<P> {
 
 impl<R: RowKey> RowKey for ChunkKey<R> {
     type Order = Unordered;
-    type Link = ();
+    type Link = KeyHash;
 
     fn row_hash(&self) -> KeyHash {
         Tint::of(&self.chunk).mix(self.list.row_hash())

@@ -87,7 +87,7 @@ impl<K: Key, N: Key> TimerKey<K, N> {
 
 impl<K: Key, N: Key> RowKey for TimerKey<K, N> {
     type Order = ByTime;
-    type Link = ();
+    type Link = KeyHash;
 
     fn row_hash(&self) -> KeyHash {
         tint(self.time, &self.namespace).mix(hash_key(&self.key))
@@ -149,7 +149,7 @@ impl<K: Key, N: Key> RowOrder<TimerKey<K, N>> for ByTime {
 
     fn moved<V>(&mut self, places: &mut Places<TimerKey<K, N>, V>, id: RowId, movement: Movement) {
         let row = places.at(id);
-        let group = self.index_of(row.hash);
+        let group = self.index_of(row.group);
         if let Some(known) = self.known.get_mut(group).filter(|_| movement == Movement::Evicted) {
             *known = Known::Before(row.key.position()).min(*known);
             self.least = self.least.min(*known);
@@ -161,7 +161,7 @@ impl<K: Key, N: Key> RowOrder<TimerKey<K, N>> for ByTime {
     }
 
     fn has_all(&self, hash: KeyHash, key: &TimerKey<K, N>) -> bool {
-        let known = self.known.get(self.index_of(hash));
+        let known = self.known.get(self.index_of(self.max.group_of(hash)));
         known.is_some_and(|known| Known::Before(key.position()) < *known)
     }
 
@@ -173,8 +173,8 @@ impl<K: Key, N: Key> RowOrder<TimerKey<K, N>> for ByTime {
 }
 
 impl ByTime {
-    fn index_of(&self, hash: KeyHash) -> usize {
-        usize::from(self.max.group_of(hash).0.saturating_sub(self.first_group.0))
+    fn index_of(&self, group: KeyGroup) -> usize {
+        usize::from(group.0.saturating_sub(self.first_group.0))
     }
 
     /// The earliest timer in memory.

@@ -68,7 +68,7 @@ impl<N: Namespace, K: Key, V: Serialize + DeserializeOwned + Send + 'static> Tab
         let mut left = at_most;
         let mut ids = [NOWHERE; LOOK_AHEAD];
         while left > 0 {
-            let count = self.rows.order.first_rows(&self.rows.places, namespace, &mut ids[..left.min(LOOK_AHEAD)]);
+            let count = self.rows.order.last_rows(namespace, &mut ids[..left.min(LOOK_AHEAD)]);
             if count == 0 {
                 if self.rows.order.has_all_of(namespace) {
                     break;
@@ -76,12 +76,12 @@ impl<N: Namespace, K: Key, V: Serialize + DeserializeOwned + Send + 'static> Tab
                 self.take_stored(namespace, &mut left, &mut each)?;
                 continue;
             }
-            self.rows.look_ahead(ids[..count].iter().map(|id| self.rows.at(*id).hash), &mut [NOWHERE; LOOK_AHEAD]);
+            self.rows.look_ahead(ids[..count].iter().map(|id| self.rows.at(*id).hash()), &mut [NOWHERE; LOOK_AHEAD]);
             for &id in &ids[..count] {
                 let value = self.take_value(id)?;
                 let row = self.rows.at(id);
                 if let Some(value) = value {
-                    each(tint.mix(row.hash), &row.key.key, value)?;
+                    each(tint.mix(row.hash()), &row.key.key, value)?;
                 }
                 self.forget_if_fresh(id);
             }
@@ -141,17 +141,18 @@ impl<N: Namespace, K: Key, V: Serialize + DeserializeOwned + Send + 'static> Tab
         let tint = Tint::of(&namespace);
         let mut show = |hash, key: &NamespaceFirst<N, K>, value: &V| each(tint.mix(hash), &key.key, value);
         let rows = &mut self.rows;
-        let visit = rows.order.visit_of(&mut rows.places, namespace);
+        rows.order.visit_of(&mut rows.places, namespace);
         let mut left = at_most;
         while left > 0 {
-            let Some(id) = visit.step(&rows.places) else { break };
+            let Some(id) = rows.order.step_of(namespace) else { break };
             let row = rows.places.at(id);
             if let Some(value) = &row.value {
-                show(row.hash, &row.key, value)?;
+                show(row.hash(), &row.key, value)?;
             }
             left -= 1;
         }
-        if left > 0 && visit.is_all_in_memory() && rows.order.has_all_of(namespace) {
+        let is_all = rows.order.visit_of(&mut rows.places, namespace).is_all_in_memory();
+        if left > 0 && is_all && rows.order.has_all_of(namespace) {
             rows.order.end_visit(&mut rows.places);
             return Ok(true);
         }
@@ -182,7 +183,7 @@ impl<N: Namespace, K: Key, V: Serialize + DeserializeOwned + Send + 'static> Tab
                 Met::InMemory(id) => {
                     let row = self.rows.at(id);
                     if let Some(value) = row.value.as_ref().filter(|_| row.flags.has(Flags::JOINED)) {
-                        show(row.hash, &row.key, value)?;
+                        show(row.hash(), &row.key, value)?;
                     }
                 }
             }

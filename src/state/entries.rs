@@ -54,7 +54,7 @@ pub(super) fn part_of<K: Key>(key: &K) -> Result<Vec<u8>, CodecError> {
 
 impl<K: Key, N: EntryName> RowKey for KeyFirst<K, N> {
     type Order = ByKey<K, N>;
-    type Link = ();
+    type Link = KeyHash;
 
     fn row_hash(&self) -> KeyHash {
         Tint::of(&self.name).mix(hash_key(&self.key))
@@ -87,19 +87,19 @@ impl<K: Key, N: EntryName> RowOrder<KeyFirst<K, N>> for ByKey<K, N> {
     fn shown<V>(&mut self, places: &mut Places<KeyFirst<K, N>, V>, id: RowId) {
         let row = places.at(id);
         let name = &row.key.name;
-        self.entries.insert((Tint::of(name).mix(row.hash), Some(name.clone()), id));
+        self.entries.insert((Tint::of(name).mix(row.hash()), Some(name.clone()), id));
     }
 
     fn hidden<V>(&mut self, places: &mut Places<KeyFirst<K, N>, V>, id: RowId) {
         let row = places.at(id);
         let name = &row.key.name;
-        self.entries.remove(&(Tint::of(name).mix(row.hash), Some(name.clone()), id));
+        self.entries.remove(&(Tint::of(name).mix(row.hash()), Some(name.clone()), id));
     }
 
     fn moved<V>(&mut self, places: &mut Places<KeyFirst<K, N>, V>, id: RowId, movement: Movement) {
         if movement == Movement::Evicted {
             let row = places.at(id);
-            let hash = Tint::of(&row.key.name).mix(row.hash);
+            let hash = Tint::of(&row.key.name).mix(row.hash());
             if let Ok(whole) = self.whole.find_entry(place_of(hash), |(of, key)| *of == hash && *key == row.key.key) {
                 whole.remove();
             }

@@ -237,7 +237,7 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
                 for &id in ids {
                     let row = self.rows.at(id);
                     if is_pinned(row, generation) {
-                        let group = self.place.max.group_of(row.hash).0.saturating_sub(first_group);
+                        let group = row.group.0.saturating_sub(first_group);
                         if let Some(rows) = groups.get_mut(usize::from(group)) {
                             rows.push(id);
                         }
@@ -288,7 +288,7 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
         }
         let fold = &mut self.folding.rows;
         let start = fold.bytes.len();
-        begin_key(self.place.id, self.place.max.group_of(row.hash), &mut fold.bytes);
+        begin_key(self.place.id, row.group, &mut fold.bytes);
         let part = row.key.encode(&mut fold.bytes).map_err(|source| self.place.codec(source))?;
         let part_end = start + PREFIX_BYTES + part;
         let key_end = fold.bytes.len();

@@ -1,12 +1,13 @@
-//! Decides how the rows of a namespace are found: chained in memory, counted in the base.
+//! Decides how the rows of a namespace are found: listed in memory, counted in the base.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::order::{Movement, RowOrder};
-use super::places::{Flags, NOWHERE, Places, RowId};
-use super::row_key::{Probe, RowKey, Tint};
+use super::places::{Flags, Places, RowId};
+use super::room;
+use super::row_key::{Link, Probe, RowKey, Tint};
 use super::stored::Cursor;
 use super::table::TablePlace;
 use crate::model::{self, CodecError, Key, KeyHash, hash_key};
@@ -54,7 +55,7 @@ pub(super) fn part_of<N: Namespace>(namespace: &N) -> Result<Vec<u8>, CodecError
 
 impl<N: Namespace, K: Key> RowKey for NamespaceFirst<N, K> {
     type Order = ByNamespace<N>;
-    type Link = Link;
+    type Link = Listed;
 
     const COUNTED: bool = true;
 
@@ -72,51 +73,65 @@ impl<N: Namespace, K: Key> RowKey for NamespaceFirst<N, K> {
     }
 }
 
-/// The neighbours of a row in the chain of its namespace.
+/// Where a row is listed in its namespace, and its hash.
 #[derive(Debug, Clone, Copy)]
-pub struct Link {
-    before: RowId,
-    after: RowId,
+pub struct Listed {
+    at: u32,
+    hash: KeyHash,
 }
 
-impl Default for Link {
-    fn default() -> Self {
-        Self { before: NOWHERE, after: NOWHERE }
+impl Link for Listed {
+    #[inline(always)]
+    fn of(hash: KeyHash) -> Self {
+        Self { at: 0, hash }
+    }
+
+    #[inline(always)]
+    fn hash(self, _key: &impl RowKey) -> KeyHash {
+        self.hash
     }
 }
 
-/// The namespaces of a table, with a chain of rows each.
+/// The namespaces of a table, with a list of rows each.
 pub struct ByNamespace<N> {
-    chains: BTreeMap<N, Chain>,
+    known: BTreeMap<N, Known>,
     visit: Option<Visit<N>>,
     taking: Option<Taking<N>>,
 }
 
 /// What is known of a namespace.
-struct Chain {
-    /// The row that got its value last.
-    first: RowId,
+#[derive(Default)]
+struct Known {
+    /// The rows in memory that have a value; each knows its place in this list.
+    rows: Vec<RowId>,
     /// Rows that the base has.
     stored: u64,
     /// How many of them are known to have their key in memory.
     resident: u64,
 }
 
-impl Chain {
-    const EMPTY: Self = Self { first: NOWHERE, stored: 0, resident: 0 };
-
+impl Known {
     fn is_empty(&self) -> bool {
-        self.first == NOWHERE && self.stored == 0 && self.resident == 0
+        self.rows.is_empty() && self.stored == 0 && self.resident == 0
+    }
+
+    /// Puts the row that is listed last into the place `at` of the list, and takes it from its own.
+    #[inline]
+    fn fill<K: Key, V, N: Namespace>(&mut self, places: &mut Places<NamespaceFirst<N, K>, V>, at: usize) {
+        self.rows.swap_remove(at);
+        if let Some(id) = self.rows.get(at) {
+            places.at_mut(*id).link.at = at as u32;
+        }
     }
 }
 
-/// Where a visit of a namespace stands. It follows the chain as it was when the visit began, since new rows are put before
-/// its first; then it reads the base. Until it ends, rows of the namespace are not evicted: so a row that was shown from
-/// memory is in memory when it is met in the base.
+/// Where a visit of a namespace stands. It follows the list from its end to its beginning, and new rows are put behind that
+/// end; then it reads the base. Until it ends, rows of the namespace are not evicted: so a row that was shown from memory is
+/// in memory when it is met in the base.
 pub(super) struct Visit<N> {
     pub(super) namespace: N,
-    /// The next row of the chain.
-    next: RowId,
+    /// The rows that are listed before this place are to be shown, the others were, or came later.
+    left: usize,
     pub(super) cursor: Cursor,
     /// Rows that were read into memory since, and marked so.
     joined: Vec<RowId>,
@@ -131,43 +146,46 @@ pub(super) struct Taking<N> {
 }
 
 impl<N: Namespace, K: Key> RowOrder<NamespaceFirst<N, K>> for ByNamespace<N> {
-    /// The chains lie in the rows.
-    const ROW_BYTES: usize = 0;
+    const ROW_BYTES: usize = size_of::<RowId>() * 4 / 3;
 
     fn open(_place: &TablePlace, _base_rows: u64) -> Self {
-        Self { chains: BTreeMap::new(), visit: None, taking: None }
+        Self { known: BTreeMap::new(), visit: None, taking: None }
     }
 
     #[inline]
     fn shown<V>(&mut self, places: &mut Places<NamespaceFirst<N, K>, V>, id: RowId) {
-        let chain = self.chains.entry(places.at(id).key.namespace).or_insert(Chain::EMPTY);
-        let after = std::mem::replace(&mut chain.first, id);
-        places.at_mut(id).link = Link { before: NOWHERE, after };
-        if after != NOWHERE {
-            places.at_mut(after).link.before = id;
-        }
+        let row = places.at_mut(id);
+        let rows = &mut self.known.entry(row.key.namespace).or_default().rows;
+        // There are no more rows than places, which have numbers as large.
+        row.link.at = rows.len() as u32;
+        room::push(rows, id);
     }
 
     #[inline]
     fn hidden<V>(&mut self, places: &mut Places<NamespaceFirst<N, K>, V>, id: RowId) {
-        let Link { before, after } = places.at(id).link;
-        if after != NOWHERE {
-            places.at_mut(after).link.before = before;
+        let row = places.at(id);
+        let (namespace, at) = (row.key.namespace, row.link.at as usize);
+        let Some(known) = self.known.get_mut(&namespace) else { return };
+        match self.visit.as_mut().filter(|visit| visit.namespace == namespace && at < visit.left) {
+            None => known.fill(places, at),
+            // What is still to be shown must be listed before what was.
+            Some(visit) => {
+                visit.left -= 1;
+                let moved = known.rows[visit.left];
+                known.rows[at] = moved;
+                places.at_mut(moved).link.at = at as u32;
+                known.fill(places, visit.left);
+            }
         }
-        if before != NOWHERE {
-            places.at_mut(before).link.after = after;
-        } else {
-            self.change(places.at(id).key.namespace, |chain| chain.first = after);
-        }
-        if let Some(visit) = self.visit.as_mut().filter(|visit| visit.next == id) {
-            visit.next = after;
+        if known.is_empty() {
+            self.known.remove(&namespace);
         }
     }
 
     fn moved<V>(&mut self, places: &mut Places<NamespaceFirst<N, K>, V>, id: RowId, movement: Movement) {
         let row = places.at_mut(id);
         let namespace = row.key.namespace;
-        self.change(namespace, |chain| chain.resident = movement.count(chain.resident));
+        self.change(namespace, |known| known.resident = movement.count(known.resident));
         let visit = self.visit.as_mut().filter(|visit| visit.namespace == namespace);
         if let Some(visit) = visit.filter(|_| movement == Movement::Loaded) {
             row.flags = row.flags.with(Flags::JOINED);
@@ -177,7 +195,7 @@ impl<N: Namespace, K: Key> RowOrder<NamespaceFirst<N, K>> for ByNamespace<N> {
 
     fn counted(&mut self, part: &[u8], rows: u64) -> Result<(), CodecError> {
         let namespace: N = model::decode(part.get(1..).unwrap_or_default())?;
-        self.change(namespace, |chain| chain.stored = rows);
+        self.change(namespace, |known| known.stored = rows);
         Ok(())
     }
 
@@ -194,56 +212,46 @@ impl<N: Namespace, K: Key> RowOrder<NamespaceFirst<N, K>> for ByNamespace<N> {
 impl<N: Namespace> ByNamespace<N> {
     /// Changes what is known of a namespace, and forgets it if there is nothing to know.
     #[inline]
-    fn change(&mut self, namespace: N, change: impl FnOnce(&mut Chain)) {
-        let chain = self.chains.entry(namespace).or_insert(Chain::EMPTY);
-        change(chain);
-        if chain.is_empty() {
-            self.chains.remove(&namespace);
+    fn change(&mut self, namespace: N, change: impl FnOnce(&mut Known)) {
+        let known = self.known.entry(namespace).or_default();
+        change(known);
+        if known.is_empty() {
+            self.known.remove(&namespace);
         }
     }
 
     /// The first namespace behind `after` that may have rows.
     pub(super) fn next_namespace(&self, after: Option<N>) -> Option<N> {
-        let behind = |(namespace, _): &(&N, &Chain)| after.is_none_or(|after| **namespace > after);
+        let behind = |(namespace, _): &(&N, &Known)| after.is_none_or(|after| **namespace > after);
         let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-        let mut chains = self.chains.range((from, std::ops::Bound::Unbounded)).filter(behind);
-        chains
-            .find(|(_, chain)| chain.first != NOWHERE || chain.stored != chain.resident)
+        let mut known = self.known.range((from, std::ops::Bound::Unbounded)).filter(behind);
+        known
+            .find(|(_, known)| !known.rows.is_empty() || known.stored != known.resident)
             .map(|(namespace, _)| *namespace)
     }
 
     /// Whether memory has a row of `namespace`.
     pub(super) fn has_any_of(&self, namespace: N) -> bool {
-        self.chains.get(&namespace).is_some_and(|chain| chain.first != NOWHERE)
+        self.known.get(&namespace).is_some_and(|known| !known.rows.is_empty())
     }
 
     /// Whether each row that the base has of `namespace` has its key in memory.
     pub(super) fn has_all_of(&self, namespace: N) -> bool {
-        self.chains.get(&namespace).is_none_or(|chain| chain.stored == chain.resident)
+        self.known.get(&namespace).is_none_or(|known| known.stored == known.resident)
     }
 
     /// How many rows the base has of `namespace`, and how many of them are known to have their key in memory.
     pub(super) fn stored_and_resident(&self, namespace: N) -> (u64, u64) {
-        self.chains.get(&namespace).map_or((0, 0), |chain| (chain.stored, chain.resident))
+        self.known.get(&namespace).map_or((0, 0), |known| (known.stored, known.resident))
     }
 
-    /// Fills `ids` with the first rows of `namespace`; gives their number.
+    /// Fills `ids` with rows of `namespace`, from the end of the list; gives their number.
     #[inline]
-    pub(super) fn first_rows<K: Key, V>(
-        &self,
-        places: &Places<NamespaceFirst<N, K>, V>,
-        namespace: N,
-        ids: &mut [RowId],
-    ) -> usize {
-        let mut next = self.chains.get(&namespace).map_or(NOWHERE, |chain| chain.first);
-        let mut count = 0;
-        for place in ids {
-            if next == NOWHERE {
-                break;
-            }
-            *place = next;
-            next = places.at(next).link.after;
-            count += 1;
+    pub(super) fn last_rows(&self, namespace: N, ids: &mut [RowId]) -> usize {
+        let rows = self.known.get(&namespace).map_or(&[][..], |known| &known.rows[..]);
+        let count = rows.len().min(ids.len());
+        for (id, row) in ids.iter_mut().zip(rows.iter().rev()) {
+            *id = *row;
         }
         count
     }
@@ -257,8 +265,16 @@ impl<N: Namespace> ByNamespace<N> {
         if self.visit.as_ref().is_some_and(|visit| visit.namespace != namespace) {
             self.end_visit(places);
         }
-        let next = self.chains.get(&namespace).map_or(NOWHERE, |chain| chain.first);
-        self.visit.get_or_insert_with(|| Visit { namespace, next, cursor: Cursor::default(), joined: Vec::new() })
+        let left = self.known.get(&namespace).map_or(0, |known| known.rows.len());
+        self.visit.get_or_insert_with(|| Visit { namespace, left, cursor: Cursor::default(), joined: Vec::new() })
+    }
+
+    /// The next row that the visit of `namespace` finds in memory.
+    #[inline]
+    pub(super) fn step_of(&mut self, namespace: N) -> Option<RowId> {
+        let visit = self.visit.as_mut().filter(|visit| visit.namespace == namespace && visit.left > 0)?;
+        visit.left -= 1;
+        self.known.get(&namespace)?.rows.get(visit.left).copied()
     }
 
     /// Ends the visit, if there is one.
@@ -294,17 +310,6 @@ impl<N: Namespace> ByNamespace<N> {
 }
 
 impl<N: Namespace> Visit<N> {
-    /// The next row of the chain.
-    #[inline]
-    pub(super) fn step<K: Key, V>(&mut self, places: &Places<NamespaceFirst<N, K>, V>) -> Option<RowId> {
-        let id = self.next;
-        if id == NOWHERE {
-            return None;
-        }
-        self.next = places.at(id).link.after;
-        Some(id)
-    }
-
     /// Whether the base has nothing to add: no row was read from it, or need be.
     pub(super) fn is_all_in_memory(&self) -> bool {
         self.cursor.is_at_start() && self.joined.is_empty()

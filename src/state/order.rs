@@ -65,7 +65,7 @@ impl Movement {
 /// The order of plain keys: none.
 pub struct Unordered;
 
-impl<K: RowKey<Link = ()>> RowOrder<K> for Unordered {
+impl<K: RowKey> RowOrder<K> for Unordered {
     const ROW_BYTES: usize = 0;
 
     fn open(_place: &TablePlace, _base_rows: u64) -> Self {

@@ -1,9 +1,9 @@
 //! Decides what a row in memory holds, and where it lies.
 
 use super::generations::{CLEAN, Generation};
-use super::room;
-use super::row_key::RowKey;
-use crate::model::KeyHash;
+use super::room::{self, APART_BYTES, SHORT_BYTES};
+use super::row_key::{Link, RowKey};
+use crate::model::{KeyGroup, KeyHash};
 
 /// The place of a row.
 pub(super) type RowId = u32;
@@ -12,18 +12,28 @@ pub(super) type RowId = u32;
 pub(super) const NOWHERE: RowId = RowId::MAX;
 
 /// One row, or a free place.
+///
+/// Rows begin at multiples of 32 bytes: a small one lies in one line of the processor's caches, a larger one in as few as
+/// can be.
+#[repr(align(32))]
 pub(super) struct Row<K: RowKey, V> {
-    pub(super) hash: KeyHash,
     pub(super) key: K,
     /// `None` is a removal that the base may not know of.
     pub(super) value: Option<V>,
     /// When it changed last; [`CLEAN`] if the base has it as it is.
     pub(super) generation: Generation,
+    pub(super) group: KeyGroup,
     pub(super) flags: Flags,
     pub(super) link: K::Link,
 }
 
 impl<K: RowKey, V> Row<K, V> {
+    /// The hash of its key.
+    #[inline]
+    pub(super) fn hash(&self) -> KeyHash {
+        self.link.hash(&self.key)
+    }
+
     /// Whether it has a value, which changed in `generation`.
     #[inline(always)]
     pub(super) fn is_of(&self, generation: Generation) -> bool {
@@ -67,33 +77,45 @@ impl Flags {
     }
 }
 
-/// The rows of one table by their places.
+/// The rows of one table by their places. They lie in blocks, so that none is moved when there are more of them.
 pub struct Places<K: RowKey, V> {
-    rows: Vec<Row<K, V>>,
+    /// Each but the last has [`Self::BLOCK_ROWS`] rows.
+    blocks: Vec<Vec<Row<K, V>>>,
     free: Vec<RowId>,
 }
 
 impl<K: RowKey, V> Places<K, V> {
+    /// A power of two.
+    const BLOCK_ROWS: usize = APART_BYTES.div_ceil(size_of::<Row<K, V>>()).next_power_of_two();
+
     pub(super) fn new() -> Self {
-        Self { rows: Vec::new(), free: Vec::new() }
+        Self { blocks: vec![Vec::new()], free: Vec::new() }
+    }
+
+    /// The block of a place, and where it lies there.
+    #[inline(always)]
+    fn block_and_offset(id: RowId) -> (usize, usize) {
+        (id as usize / Self::BLOCK_ROWS, id as usize % Self::BLOCK_ROWS)
     }
 
     /// The row at `id`.
     #[inline]
     pub(super) fn at(&self, id: RowId) -> &Row<K, V> {
-        &self.rows[id as usize]
+        let (block, offset) = Self::block_and_offset(id);
+        &self.blocks[block][offset]
     }
 
     /// The row at `id`.
     #[inline]
     pub(super) fn at_mut(&mut self, id: RowId) -> &mut Row<K, V> {
-        &mut self.rows[id as usize]
+        let (block, offset) = Self::block_and_offset(id);
+        &mut self.blocks[block][offset]
     }
 
     /// Reads from the place `id`, if there is such a place.
     #[inline(always)]
     pub(super) fn touch(&self, id: RowId) -> u64 {
-        // A row may lie across two lines of the cache: its value is at one end of it, its generation at the other.
+        // A row may lie in two lines: its value is at one end of it, its generation at the other.
         self.get(id).map_or(0, |row| u64::from(row.generation) ^ u64::from(row.value.is_some()))
     }
 
@@ -114,24 +136,25 @@ impl<K: RowKey, V> Places<K, V> {
     /// The row at `id`, if there is such a place.
     #[inline]
     pub(super) fn get(&self, id: RowId) -> Option<&Row<K, V>> {
-        self.rows.get(id as usize)
+        let (block, offset) = Self::block_and_offset(id);
+        self.blocks.get(block)?.get(offset)
     }
 
     /// All rows, free places not among them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Row<K, V>> {
-        self.rows.iter().filter(|row| !row.flags.has(Flags::FREE))
+        self.blocks.iter().flatten().filter(|row| !row.flags.has(Flags::FREE))
     }
 
     /// How many rows there are, free places not counted.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.rows.len() - self.free.len()
+        self.end() - self.free.len()
     }
 
     /// How many places there are, free ones among them.
     #[inline]
     pub(super) fn end(&self) -> usize {
-        self.rows.len()
+        (self.blocks.len() - 1) * Self::BLOCK_ROWS + self.blocks[self.blocks.len() - 1].len()
     }
 
     /// Puts a row into a free place. Gives the place, and the generation that it was freed in; `None` if the places have
@@ -144,9 +167,28 @@ impl<K: RowKey, V> Places<K, V> {
             *place = row;
             return Some((id, freed_in));
         }
-        let id = RowId::try_from(self.rows.len()).ok().filter(|id| *id != NOWHERE)?;
-        room::push(&mut self.rows, row);
+        let end = self.end();
+        let id = RowId::try_from(end).ok().filter(|id| *id != NOWHERE)?;
+        let last = self.blocks.len() - 1;
+        if self.blocks[last].len() == self.blocks[last].capacity() {
+            self.make_room();
+        }
+        let (block, _) = Self::block_and_offset(id);
+        self.blocks[block].push(row);
         Some((id, CLEAN))
+    }
+
+    /// Adds a block, or makes room in the first one. That grows as any vector does while it is short, then once more to a
+    /// whole block, of which it takes addresses only, until it uses them.
+    #[cold]
+    fn make_room(&mut self) {
+        let last = self.blocks.len() - 1;
+        let rows = self.blocks[last].len();
+        if rows >= Self::BLOCK_ROWS {
+            self.blocks.push(Vec::with_capacity(Self::BLOCK_ROWS));
+        } else if rows * size_of::<Row<K, V>>() >= SHORT_BYTES {
+            self.blocks[last].reserve_exact(Self::BLOCK_ROWS - rows);
+        }
     }
 
     /// Frees a place; its generation stays, so that a list that has the place is known to have it.

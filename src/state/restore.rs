@@ -102,7 +102,7 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
         entry.live += 1;
         let value = logged.value.map(model::decode::<V>).transpose().map_err(|error| error.to_string())?;
         self.average.add(logged.key.len() + logged.value.map_or(0, <[u8]>::len));
-        let added = self.rows.add(hash, key, generation, Flags::LOGGED);
+        let added = self.rows.add((hash, logged.group), key, generation, Flags::LOGGED);
         let (id, _) = added.ok_or_else(|| "too many rows".to_owned())?;
         if let Some(value) = value {
             self.rows.set(id, value);

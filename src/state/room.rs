@@ -1,9 +1,9 @@
 //! Decides how vectors grow that may become long: so that what they hold is not copied.
 
 /// Up to here, a vector grows as any other: to copy it takes a fraction of a millisecond.
-const SHORT_BYTES: usize = 1 << 20;
+pub(super) const SHORT_BYTES: usize = 1 << 20;
 /// Allocators keep larger blocks apart from all others, and enlarge them by mapping their pages to other addresses.
-const APART_BYTES: usize = 33 << 20;
+pub(super) const APART_BYTES: usize = 33 << 20;
 
 /// Adds `item` to `items`.
 ///

@@ -13,8 +13,8 @@ use crate::model::{self, CodecError, Key, KeyHash, hash_key};
 pub trait RowKey: Eq + Clone + Serialize + DeserializeOwned + Send + 'static {
     /// How rows are found otherwise than by their whole key.
     type Order: RowOrder<Self>;
-    /// What each row keeps for its order.
-    type Link: Copy + Default + Send;
+    /// What each row keeps beside its key.
+    type Link: Link;
 
     /// Whether the base counts rows by the first part of their keys.
     const COUNTED: bool = false;
@@ -39,6 +39,37 @@ pub trait RowKey: Eq + Clone + Serialize + DeserializeOwned + Send + 'static {
         let key: Self = model::decode(bytes).map_err(|error| error.to_string())?;
         let hash = key.row_hash();
         Ok((key, hash))
+    }
+}
+
+/// What a row keeps beside its key: the hash, if that takes longer to compute than to read, and what its order needs.
+pub trait Link: Copy + Send {
+    /// That of a row with this hash, which its order has not heard of.
+    fn of(hash: KeyHash) -> Self;
+
+    /// The hash of the row of `key`.
+    fn hash(self, key: &impl RowKey) -> KeyHash;
+}
+
+impl Link for () {
+    #[inline(always)]
+    fn of(_hash: KeyHash) -> Self {}
+
+    #[inline]
+    fn hash(self, key: &impl RowKey) -> KeyHash {
+        key.row_hash()
+    }
+}
+
+impl Link for KeyHash {
+    #[inline(always)]
+    fn of(hash: KeyHash) -> Self {
+        hash
+    }
+
+    #[inline(always)]
+    fn hash(self, _key: &impl RowKey) -> KeyHash {
+        self
     }
 }
 

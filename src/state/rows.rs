@@ -4,8 +4,8 @@ use super::generations::{CLEAN, Generation};
 use super::index::Index;
 use super::order::{Movement, RowOrder};
 use super::places::{Flags, NOWHERE, Places, Row, RowId};
-use super::row_key::{Probe, RowKey};
-use crate::model::KeyHash;
+use super::row_key::{Link, Probe, RowKey};
+use crate::model::{KeyGroup, KeyHash};
 
 /// The hot rows of one table.
 pub(super) struct Rows<K: RowKey, V> {
@@ -66,6 +66,12 @@ impl<K: RowKey, V> Rows<K, V> {
         self.places.get(id).is_some_and(|row| key.names(&row.key) && !row.flags.has(Flags::FREE))
     }
 
+    /// The row at `id`, if there is such a place. It may be free.
+    #[inline(always)]
+    pub(super) fn get(&self, id: RowId) -> Option<&Row<K, V>> {
+        self.places.get(id)
+    }
+
     /// The row at `id`.
     #[inline]
     pub(super) fn at(&self, id: RowId) -> &Row<K, V> {
@@ -95,13 +101,13 @@ impl<K: RowKey, V> Rows<K, V> {
     #[inline]
     pub(super) fn add(
         &mut self,
-        hash: KeyHash,
+        (hash, group): (KeyHash, KeyGroup),
         key: K,
         generation: Generation,
         flags: Flags,
     ) -> Option<(RowId, Generation)> {
         let (id, freed_in) =
-            self.places.put(Row { hash, key, value: None, generation, flags, link: K::Link::default() })?;
+            self.places.put(Row { key, value: None, generation, group, flags, link: K::Link::of(hash) })?;
         self.index.insert(hash.for_table(), id);
         Some((id, freed_in))
     }
@@ -149,7 +155,7 @@ impl<K: RowKey, V> Rows<K, V> {
     /// Frees the place of a row.
     pub(super) fn free(&mut self, id: RowId) {
         self.take(id);
-        self.index.remove(self.places.at(id).hash.for_table(), id);
+        self.index.remove(self.places.at(id).hash().for_table(), id);
         self.places.free(id);
     }
 
@@ -164,7 +170,7 @@ impl<K: RowKey, V> Rows<K, V> {
             self.hand = if self.hand + 1 < self.places.end() { self.hand + 1 } else { 0 };
             let id = self.hand as RowId;
             let row = self.places.at_mut(id);
-            if row.generation != CLEAN || row.flags.has(Flags::FREE) || held(row.hash, &row.key) {
+            if row.generation != CLEAN || row.flags.has(Flags::FREE) || held(row.hash(), &row.key) {
                 continue;
             }
             if row.flags.has(Flags::READ) {
@@ -187,7 +193,7 @@ mod tests {
     use crate::state::order::Unordered;
 
     fn add(rows: &mut Rows<u64, u64>, key: u64, generation: Generation) -> (RowId, Generation) {
-        let added = rows.add(hash_key(&key), key, generation, Flags::default()).unwrap();
+        let added = rows.add((hash_key(&key), KeyGroup(0)), key, generation, Flags::default()).unwrap();
         rows.set(added.0, key);
         if generation == CLEAN {
             rows.moved(added.0, Movement::Loaded);

@@ -41,7 +41,7 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
             };
             hand.place += 1;
             if !row.flags.has(Flags::FREE) && row.value.as_ref().is_some_and(&mut is_over) {
-                over.push((row.hash, row.key.clone()));
+                over.push((row.hash(), row.key.clone()));
             }
         }
         hand.since_stored += SWEPT_ROWS;

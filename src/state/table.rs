@@ -139,10 +139,11 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
         key: impl Probe<K>,
         init: impl FnOnce() -> V,
     ) -> Result<&mut V, StateError> {
-        let found = self.find_next(hash, key);
-        if let Some(id) = found.filter(|id| self.rows.at(*id).is_of(self.current)) {
-            return Ok(self.rows.value_or(id, init));
+        let upcoming = self.upcoming.next();
+        if self.rows.get(upcoming).is_some_and(|row| row.is_of(self.current) && key.names(&row.key)) {
+            return Ok(self.rows.at_mut(upcoming).value.get_or_insert_with(init));
         }
+        let found = self.find_from(upcoming, hash, key);
         let found = if found.is_none() { self.load(hash, key)? } else { found };
         let id = match found {
             Some(id) => {
@@ -241,10 +242,9 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
         self.holds_all() || self.rows.order.has_all(hash, &key.to_key())
     }
 
-    /// The place of `key`, which is where a look ahead has found it, if it was asked for in this order.
-    #[inline(always)]
-    fn find_next(&mut self, hash: KeyHash, key: impl Probe<K>) -> Option<RowId> {
-        let upcoming = self.upcoming.next();
+    /// The place of `key`. A look ahead has found `upcoming`, which may be another one's by now.
+    #[inline]
+    fn find_from(&mut self, upcoming: RowId, hash: KeyHash, key: impl Probe<K>) -> Option<RowId> {
         if self.rows.lies_at(upcoming, key) {
             return Some(upcoming);
         }
@@ -287,7 +287,7 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
 
     /// Adds a row that the base has.
     pub(super) fn add_clean(&mut self, hash: KeyHash, key: K, value: V) -> Result<RowId, StateError> {
-        let added = self.rows.add(hash, key, CLEAN, Flags::SETTLED.with(Flags::READ));
+        let added = self.rows.add(self.place.hash_and_group(hash), key, CLEAN, Flags::SETTLED.with(Flags::READ));
         let (id, _) = added.ok_or_else(|| self.place.exhausted("rows"))?;
         self.rows.set(id, value);
         self.rows.moved(id, Movement::Loaded);
@@ -298,7 +298,7 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
     /// Adds a row without a value to the current generation.
     #[inline]
     pub(super) fn add_dirty(&mut self, hash: KeyHash, key: K, flags: Flags) -> Result<RowId, StateError> {
-        let added = self.rows.add(hash, key, self.current, flags);
+        let added = self.rows.add(self.place.hash_and_group(hash), key, self.current, flags);
         let (id, freed_in) = added.ok_or_else(|| self.place.exhausted("rows"))?;
         if freed_in != self.current {
             room::push(&mut self.dirty, id);
@@ -360,7 +360,7 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
     #[inline]
     pub(super) fn encode_row(&mut self, id: RowId) -> Result<(), StateError> {
         let row = self.rows.at_mut(id);
-        let group = self.place.max.group_of(row.hash);
+        let group = row.group;
         let key = |out: &mut Vec<u8>| row.key.encode(out).map(drop);
         let value = row.value.as_ref().map(|value| |out: &mut Vec<u8>| model::encode_into(value, out));
         let bytes = self.log.push(group, key, value).map_err(|source| self.place.codec(source))?;
@@ -373,6 +373,12 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
 }
 
 impl TablePlace {
+    /// `hash`, and the key group of it.
+    #[inline]
+    pub(super) fn hash_and_group(&self, hash: KeyHash) -> (KeyHash, KeyGroup) {
+        (hash, self.max.group_of(hash))
+    }
+
     #[cold]
     pub(super) fn codec(&self, source: CodecError) -> StateError {
         StateError::Codec { table: self.name.to_string(), source: Arc::new(source) }

@@ -79,7 +79,7 @@ impl<K: Key, N: Key> Timers<K, N> {
         let Some(id) = self.first_at(first)? else { return Ok(None) };
         self.rows.take_value(id)?;
         let row = self.rows.rows.at(id);
-        let due = (first.time(), row.key.key_hash(row.hash), row.key.key.clone(), row.key.namespace.clone());
+        let due = (first.time(), row.key.key_hash(row.hash()), row.key.key.clone(), row.key.namespace.clone());
         self.rows.forget_if_fresh(id);
         self.find_first()?;
         Ok(Some(due))

@@ -12,8 +12,9 @@ use crate::state::{KeyedTable, StateError, Store, Table, VisitTables};
 ///
 /// # State
 /// As with [`Table`], rows that memory has no room for come back when they are asked for. In memory, a row takes what a row
-/// of a [`Table`] takes, 8 bytes more, and the bytes of `N`: a count per `u64` and window end takes 56 bytes, and about 14
-/// in the index. Besides there is one entry per window, in memory and on disk.
+/// of a [`Table`] takes, 12 bytes more, and the bytes of `N`, all of it rounded up to 32: a count per `u64` and window takes
+/// 64 bytes, and about 20 in the index and the list of its window. Besides there is one entry per window, in memory and on
+/// disk.
 ///
 /// A row that is taken before a checkpoint has seen it leaves no trace.
 ///
