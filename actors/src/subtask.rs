@@ -35,8 +35,9 @@ use crate::time_view::TimeCell;
 /// millisecond, and every actor of a thread gets its turn.
 const SLICE: Duration = Duration::from_micros(500);
 
-/// Records taken between two looks at the clock.
+/// Records taken between two looks at the clock, at most; fewer where they take long.
 const CHUNK_RECORDS: usize = 512;
+const LEAST_CHUNK_RECORDS: usize = 16;
 
 /// Records that chance lets a subtask take at once, at most.
 const CHANCE_RECORDS: usize = 24;
@@ -92,6 +93,8 @@ pub(crate) struct Subtask {
     woken: bool,
     /// Records taken in this attempt.
     taken: u64,
+    /// Records taken next before the clock is looked at.
+    chunk: usize,
     pub(crate) reader: Reader,
     pub(crate) rounds: Rounds,
     pub(crate) drained: bool,
@@ -259,6 +262,7 @@ impl Subtask {
             postponed: None,
             woken: false,
             taken: 0,
+            chunk: CHUNK_RECORDS,
             rounds: Rounds::default(),
             reader: if setup.is_source { Reader::Waiting } else { Reader::None },
             drained: false,
@@ -335,6 +339,7 @@ impl Subtask {
             self.stall.untold += began.since(since);
         }
         self.pass_time()?;
+        let mut before = began;
         // Set once the outputs were asked to wake this actor: what is released from then on is a letter.
         let mut will_be_woken = false;
         loop {
@@ -374,7 +379,9 @@ impl Subtask {
                     }
                     Then::SplitsFinished => self.ask_for_split()?,
                 }
-                if self.slice_ends(began) {
+                let now = self.setup.environment.clock.now();
+                self.fit_chunk(now.since(std::mem::replace(&mut before, now)));
+                if self.slice_ends(began, now) {
                     return Ok(Next::Again);
                 }
                 continue;
@@ -393,7 +400,7 @@ impl Subtask {
     fn run_chunk(&mut self) -> Result<Then, Ended> {
         let environment = &self.setup.environment;
         let mut budget =
-            if environment.chance.is_some() { 1 + environment.choose(CHANCE_RECORDS) } else { CHUNK_RECORDS };
+            if environment.chance.is_some() { 1 + environment.choose(CHANCE_RECORDS) } else { self.chunk };
         if let Some(left) = environment.faults.records_left(self.setup.id, self.taken) {
             if left == 0 {
                 self.pass(CrashPoint::Record, None)?;
@@ -427,13 +434,19 @@ impl Subtask {
         Ok(progress.then)
     }
 
-    /// Whether others have their turn now.
-    pub(crate) fn slice_ends(&self, began: Moment) -> bool {
-        let environment = &self.setup.environment;
-        if environment.chance.is_some() {
-            return environment.choose(2) == 0;
+    /// Takes fewer records at once if those taken last were slow, since their state had to be read from disk, say.
+    fn fit_chunk(&mut self, took: Duration) {
+        if took > SLICE {
+            self.chunk = (self.chunk / 2).max(LEAST_CHUNK_RECORDS);
+        } else if took < SLICE / 4 {
+            self.chunk = (self.chunk * 2).min(CHUNK_RECORDS);
         }
-        environment.clock.now().since(began) > SLICE
+    }
+
+    /// Whether others have their turn now, which is `now`.
+    pub(crate) fn slice_ends(&self, began: Moment, now: Moment) -> bool {
+        let environment = &self.setup.environment;
+        if environment.chance.is_some() { environment.choose(2) == 0 } else { now.since(began) > SLICE }
     }
 
     pub(crate) fn tell(&mut self, event: TaskEvent) -> Result<(), Ended> {

@@ -64,7 +64,7 @@ impl Subtask {
         let write = loop {
             match self.setup.task.persist()? {
                 Some(write) => break write,
-                None if self.slice_ends(began) => return Ok(()),
+                None if self.slice_ends(began, self.setup.environment.clock.now()) => return Ok(()),
                 None => {}
             }
         };

@@ -24,8 +24,8 @@ use crate::model;
 const CAPTURE_ROWS: usize = 2048;
 /// Rows of one transaction. Neighbours share pages, so a few thousand cost half as much each as one thousand.
 const FOLD_ROWS: usize = 8192;
-/// Rows looked at in one call while those to fold are gathered: about half a millisecond.
-const GATHER_ROWS: usize = 16_384;
+/// Rows looked at in one call while those to fold are gathered: a fraction of a millisecond.
+const GATHER_ROWS: usize = 8192;
 /// The newest generations are not folded while there is better to do: their rows are likely to change again.
 const NEWEST_GENERATIONS: Generation = 2;
 /// The changelog of a table may hold this many versions per live row, and [`SPARE_VERSIONS`] more.

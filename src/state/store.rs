@@ -24,7 +24,7 @@ const REST: u32 = 19;
 /// Rows marked changed in one call, if the changelog needs it.
 const RELOG_ROWS: usize = 1024;
 /// Rows that one call looks at to evict some.
-const EVICT_SCAN: usize = 16_384;
+const EVICT_SCAN: usize = 4096;
 /// An open view of the file keeps the pages of its time. It is renewed after this many commits at the latest.
 const COMMITS_PER_VIEW: u32 = 16;
 
@@ -322,7 +322,7 @@ impl Store {
         let mut excess = usage.total_bytes.saturating_sub(self.memory_bytes);
         if excess > 0 && clean > 0 {
             // A little more than needed, so that the next call has nothing to do.
-            excess += self.memory_bytes / 64;
+            excess += self.memory_bytes / 256;
             tables.visit(&mut |table| {
                 excess = excess.saturating_sub(table.evict(excess, EVICT_SCAN));
                 Ok(())
