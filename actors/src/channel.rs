@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use crate::ids::ChannelId;
 use crate::packet::{Batch, Item, Packet, Rows, Signal};
 use crate::protocol::invariant::{Grammar, Symbol};
-use crate::time::TimeSignal;
+use crate::time::{TimeSignal, Timestamp};
 
 /// Hands a packet to the receiver's mailbox. Never blocks; a packet for an actor that is gone is dropped.
 pub type Deliver = Arc<dyn Fn(Packet) + Send + Sync>;
@@ -84,6 +84,9 @@ pub struct Sender {
     credits: Credits,
     deliver: Deliver,
     backlog: VecDeque<Queued>,
+    /// A watermark that follows all of that, and waits for the end of the run slice, or for what comes behind it: most
+    /// have a later one behind them by then, and need not travel.
+    held: Option<Timestamp>,
     grammar: Grammar,
 }
 
@@ -95,7 +98,7 @@ enum Queued {
 impl Sender {
     /// A sender into `channel` of the receiver behind `deliver`.
     pub fn new(channel: ChannelId, credits: Credits, deliver: Deliver) -> Self {
-        Self { channel, credits, deliver, backlog: VecDeque::new(), grammar: Grammar::default() }
+        Self { channel, credits, deliver, backlog: VecDeque::new(), held: None, grammar: Grammar::default() }
     }
 
     /// How many batches would leave at once.
@@ -107,14 +110,34 @@ impl Sender {
 
     /// Sends rows, now if there is a credit, else as soon as [`Self::drain`] finds one.
     pub fn send(&mut self, rows: Rows) {
+        self.queue_held();
         self.backlog.push_back(Queued::Rows(rows));
         self.drain();
     }
 
-    /// Sends a signal behind everything sent before.
+    /// Sends a signal behind everything sent before. A watermark is held until something follows it, or until
+    /// [`Self::release`] is called; a later one takes its place.
     pub fn signal(&mut self, signal: Signal) {
+        if let Signal::Time(TimeSignal::Watermark(at)) = signal {
+            self.held = Some(at);
+            return;
+        }
+        self.queue_held();
         self.backlog.push_back(Queued::Signal(signal));
         self.drain();
+    }
+
+    /// Sends the watermark that is held, if one is.
+    pub fn release(&mut self) {
+        if self.held.is_some() {
+            self.queue_held();
+            self.drain();
+        }
+    }
+
+    fn queue_held(&mut self) {
+        let held = self.held.take().map(|at| Queued::Signal(Signal::Time(TimeSignal::Watermark(at))));
+        self.backlog.extend(held);
     }
 
     /// Delivers what waits, as far as credits allow. True if nothing waits any more.
@@ -202,6 +225,13 @@ impl Outputs {
         empty
     }
 
+    /// Sends the watermarks that are held: at the end of each run slice.
+    pub fn release(&mut self) {
+        for sender in self.edges.iter_mut().flatten() {
+            sender.release();
+        }
+    }
+
     /// Asks to be woken, once, by the next release of each channel. Credits that came back before the call wake
     /// nobody: look for room once more before going to sleep.
     pub fn wait(&self) {
@@ -249,6 +279,29 @@ mod tests {
         let arrived =
             mailbox.lock().unwrap().iter().map(|packet| matches!(packet.item, Item::Batch(_))).collect::<Vec<_>>();
         assert_eq!(arrived, [true, false]);
+    }
+
+    #[test]
+    fn a_watermark_waits_for_what_follows_it_and_gives_way_to_a_later_one() {
+        let (mut sender, _credits, mailbox) = channel(2);
+        let watermark = |millis| Signal::Time(TimeSignal::Watermark(Timestamp::from_millis(millis)));
+        sender.signal(watermark(1));
+        sender.signal(watermark(2));
+        assert!(sender.drain() && mailbox.lock().unwrap().is_empty(), "it is held, and in nobody's way");
+        assert_eq!(sender.free(), 2);
+        sender.send(Box::new(1u32));
+        sender.signal(watermark(3));
+        sender.signal(Signal::Barrier(CheckpointId(1)));
+        sender.signal(watermark(4));
+        sender.release();
+        sender.release();
+        let seen = |packet: &Packet| match packet.item {
+            Item::Batch(_) => None,
+            Item::Signal(signal) => Some(signal),
+        };
+        let arrived = mailbox.lock().unwrap().iter().map(seen).collect::<Vec<_>>();
+        let barrier = Signal::Barrier(CheckpointId(1));
+        assert_eq!(arrived, [Some(watermark(2)), None, Some(watermark(3)), Some(barrier), Some(watermark(4))]);
     }
 
     #[test]

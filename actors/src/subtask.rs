@@ -399,8 +399,7 @@ impl Subtask {
     /// Lets the task take some records.
     fn run_chunk(&mut self) -> Result<Then, Ended> {
         let environment = &self.setup.environment;
-        let mut budget =
-            if environment.chance.is_some() { 1 + environment.choose(CHANCE_RECORDS) } else { self.chunk };
+        let mut budget = if environment.chance.is_some() { 1 + environment.choose(CHANCE_RECORDS) } else { self.chunk };
         if let Some(left) = environment.faults.records_left(self.setup.id, self.taken) {
             if left == 0 {
                 self.pass(CrashPoint::Record, None)?;

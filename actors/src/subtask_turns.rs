@@ -89,6 +89,7 @@ impl Subtask {
         let mut next = Next::Sleep;
         self.guarded(ctx, |this| {
             next = this.work()?;
+            this.setup.outputs.release();
             Ok(())
         });
         let ended = self.setup.environment.clock.now();

@@ -80,6 +80,7 @@ impl Host {
         if !self.drained {
             self.tell(TaskEvent::Flush)?;
         }
+        self.outputs.release();
         Ok(worked)
     }
 
