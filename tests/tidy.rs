@@ -29,7 +29,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("time", &[]),
     ("alarms", &["time"]),
-    ("fine_timer", &[]),
+    ("fine_timer", &["time"]),
     ("error", &["ids"]),
     ("kill", &["ids"]),
     ("faults", &["ids"]),
@@ -73,6 +73,7 @@ const ACTOR: &[&str] = &[
     "environment",
     "error",
     "faults",
+    "fine_timer",
     "ids",
     "kill",
     "mail",
@@ -83,6 +84,7 @@ const ACTOR: &[&str] = &[
     "subtask",
     "subtask_reader",
     "subtask_time",
+    "subtask_turns",
     "supervisor",
     "task",
     "time",
@@ -99,6 +101,7 @@ const ACTORS: &[&str] = &[
     "simulation.rs",
     "subtask.rs",
     "subtask_reader.rs",
+    "subtask_turns.rs",
     "supervisor.rs",
 ];
 
