@@ -41,6 +41,8 @@ mod w2j;
 mod w3;
 #[path = "suite/w4.rs"]
 mod w4;
+#[path = "suite/w4_bare.rs"]
+mod w4_bare;
 #[path = "suite/w5.rs"]
 mod w5;
 #[path = "suite/words.rs"]
@@ -54,13 +56,14 @@ use report::{Parameters, Report};
 type Run = fn(&Parameters) -> Result<Report, String>;
 
 /// The workloads, each in a file of its name.
-const WORKLOADS: [(&str, Run); 9] = [
+const WORKLOADS: [(&str, Run); 10] = [
     ("w1", w1::run),
     ("w1b", w1b::run),
     ("w2c", w2c::run),
     ("w2j", w2j::run),
     ("w3", w3::run),
     ("w4", w4::run),
+    ("w4_bare", w4_bare::run),
     ("w5", w5::run),
     ("chain", chain::run),
     ("exchange", exchange::run),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// The most records between two looks at the clock.
 const PORTION: usize = 64;
 /// The longest wait if nothing is due.
-const LONGEST_WAIT: Duration = Duration::from_micros(50);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_micros(50);
 
 /// The start of the measurement: the first look of the first reader.
 #[derive(Debug, Clone, Default)]
@@ -35,8 +35,13 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
+    /// The numbers below this, the first third, 10 s of 30 s by default, are not measured.
+    pub(crate) fn warm_up(self) -> u64 {
+        self.records / 3
+    }
+
     #[inline(always)]
-    fn due_nanos(self, number: u64) -> u64 {
+    pub(crate) fn due_nanos(self, number: u64) -> u64 {
         (u128::from(number) * 1_000_000_000 / u128::from(self.rate.get())) as u64
     }
 }

@@ -149,6 +149,13 @@ impl Report {
         Ok(Self { line, attempts: view.attempts, clock })
     }
 
+    /// Describes what ran without a job.
+    pub(crate) fn without_job(workload: &str, records: u64, parameters: &Parameters, seconds: f64) -> Self {
+        let mut report = Self { line: Map::new(), attempts: Vec::new(), clock: ClockStart::default() };
+        report = report.with("system", json!("none")).with("workload", json!(workload));
+        report.with("params", json!(parameters.given)).with("records", json!(records)).with("seconds", json!(seconds))
+    }
+
     /// Adds a member to the line.
     pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
         self.line.insert(name.to_owned(), value);

@@ -24,15 +24,15 @@ struct Counted {
 pub(crate) fn run(parameters: &Parameters) -> Result<Report, String> {
     let (records, keys) = (parameters.number("records", 3_000_000)?, parameters.number("keys", 10_000)?);
     let rate = NonZeroU64::new(parameters.number("rate", 100_000)?).ok_or("nothing is due at a rate of 0")?;
-    // The first third, 10 s of 30 s by default, warms up.
-    let warm_up = records / 3;
+    let schedule = Schedule { records, rate };
+    let warm_up = schedule.warm_up();
     let start = Start::default();
     let (mut from_due, all_from_due) = Latencies::new()?;
     let (mut from_emission, all_from_emission) = Latencies::new()?;
     let (tally, total) = Tally::of(|counted: &Counted| h2(counted.key, counted.count));
     let topology = Topology::new("w4");
     topology
-        .source("pings", WhenDue { schedule: Schedule { records, rate }, start: start.clone() })
+        .source("pings", WhenDue { schedule, start: start.clone() })
         .map(move |ping| (key(SEED, ping.number, keys), ping))
         .key_by(|(key, _)| *key)
         .map_with_state("counts", |count: &mut u64, (key, ping)| {

@@ -171,7 +171,7 @@ impl JobOptions {
         self
     }
 
-    /// Memory for the rows of one subtask's keyed state, in bytes; 256 MiB by default. State may be far larger.
+    /// Memory for the rows of one subtask's keyed state, in bytes; 512 MiB by default. State may be far larger.
     #[must_use]
     pub fn state_memory(mut self, bytes: usize) -> Self {
         self.memory_bytes = bytes;

@@ -12,7 +12,7 @@ pub type BackendFactory = Arc<dyn Fn(&str) -> io::Result<Box<dyn StorageBackend>
 /// What can be set about keyed state.
 #[derive(Clone)]
 pub struct StateOptions {
-    /// The memory, in bytes, that the rows of one store may take before clean ones are evicted. Default 256 MiB.
+    /// The memory, in bytes, that the rows of one store may take before clean ones are evicted. Default 512 MiB.
     pub memory_bytes: usize,
     /// The memory, in bytes, of the page cache of one database. Default 16 MiB.
     pub cache_bytes: usize,
@@ -27,7 +27,7 @@ pub struct StateOptions {
 
 impl Default for StateOptions {
     fn default() -> Self {
-        Self { memory_bytes: 256 << 20, cache_bytes: 16 << 20, verify_bytes: 256 << 20, backend: None }
+        Self { memory_bytes: 512 << 20, cache_bytes: 16 << 20, verify_bytes: 256 << 20, backend: None }
     }
 }
 
