@@ -52,9 +52,8 @@ pub(crate) fn run(parameters: &Parameters) -> Result<Report, String> {
     let lines = Arc::new(JsonLines::about(campaigns.ads()));
     let topology = Topology::new("w2j");
     topology
-        // A source decodes what it reads where it lies, as one that reads from a file or a network does.
-        .source("lines", Generator::new(records, move |g| parse(lines.line(g).text())))
-        .try_map(|seen| seen)
+        .source("lines", Generator::new(records, move |g| lines.line(g)))
+        .try_map(|line| parse(line.text()))
         .event_time(Watermarks::custom(EveryThousand::default), |seen| seen.millis)
         .filter(|seen| seen.is_view)
         .flat_map(move |seen| campaign_of.get(&seen.ad).copied())
