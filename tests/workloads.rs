@@ -36,6 +36,8 @@ mod w2j;
 mod w3;
 #[path = "../benches/suite/w4.rs"]
 mod w4;
+#[path = "../benches/suite/w4_bare.rs"]
+mod w4_bare;
 #[path = "../benches/suite/w5.rs"]
 mod w5;
 #[path = "../benches/suite/words.rs"]
@@ -110,6 +112,12 @@ fn counts_of_what_was_due_are_those_of_a_loop() {
     assert_eq!(line["latency_us"]["measured"], 20_000);
     let micros = |percentile: &str| line["latency_us"][percentile].as_f64().expect("it is a number");
     assert!(1.0 < micros("p50") && micros("p50") <= micros("p99.99") && micros("p99.99") <= micros("max"));
+}
+
+#[test]
+fn bare_threads_wait_for_each_record_once() {
+    let line = line(w4_bare::run, "records=3000 rate=1000000 parallelism=2");
+    assert_eq!((&line["system"], &line["latency_us"]["measured"]), (&"none".into(), &2000.into()));
 }
 
 #[test]

@@ -20,7 +20,7 @@ use super::table::Table;
 use super::work::{Capture, TableWork, Usage};
 use crate::model;
 
-/// Rows captured in one call, at most: encoding them takes a fraction of a millisecond.
+/// Rows captured in one call: encoding them takes a fraction of a millisecond.
 const CAPTURE_ROWS: usize = 2048;
 /// Rows of one transaction. Neighbours share pages, so a few thousand cost half as much each as one thousand.
 const FOLD_ROWS: usize = 8192;
@@ -256,15 +256,17 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
 
     /// Encodes gathered rows that are still as a generation in `target` logged them; whether there are no more.
     fn capture_rows(&mut self, (first, last): (Generation, Generation)) -> Result<bool, StateError> {
-        for _ in 0..CAPTURE_ROWS / LOOK_AHEAD {
+        let mut left = CAPTURE_ROWS;
+        while left > 0 {
             while self.folding.groups.last().is_some_and(Vec::is_empty) {
                 self.folding.groups.pop();
             }
             let Some(group) = self.folding.groups.last_mut() else { return Ok(true) };
             let mut ids = [NOWHERE; LOOK_AHEAD];
-            let ids = &mut ids[..group.len().min(LOOK_AHEAD)];
+            let ids = &mut ids[..group.len().min(LOOK_AHEAD).min(left)];
             ids.copy_from_slice(&group[group.len() - ids.len()..]);
             group.truncate(group.len() - ids.len());
+            left -= ids.len();
             self.rows.places.fetch(ids.iter().copied());
             for &id in ids.iter().rev() {
                 self.capture_row(id, first..=last)?;

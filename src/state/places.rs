@@ -167,27 +167,23 @@ impl<K: RowKey, V> Places<K, V> {
             *place = row;
             return Some((id, freed_in));
         }
-        let end = self.end();
-        let id = RowId::try_from(end).ok().filter(|id| *id != NOWHERE)?;
-        let last = self.blocks.len() - 1;
-        if self.blocks[last].len() == self.blocks[last].capacity() {
-            self.make_room();
-        }
+        let id = RowId::try_from(self.end()).ok().filter(|id| *id != NOWHERE)?;
         let (block, _) = Self::block_and_offset(id);
+        if self.blocks.get(block).is_none_or(|rows| rows.len() == rows.capacity()) {
+            self.make_room(block);
+        }
         self.blocks[block].push(row);
         Some((id, CLEAN))
     }
 
-    /// Adds a block, or makes room in the first one. That grows as any vector does while it is short, then once more to a
+    /// Adds a block, or makes room in one. The first one grows as any vector does while it is short, then once more to a
     /// whole block, of which it takes addresses only, until it uses them.
     #[cold]
-    fn make_room(&mut self) {
-        let last = self.blocks.len() - 1;
-        let rows = self.blocks[last].len();
-        if rows >= Self::BLOCK_ROWS {
-            self.blocks.push(Vec::with_capacity(Self::BLOCK_ROWS));
-        } else if rows * size_of::<Row<K, V>>() >= SHORT_BYTES {
-            self.blocks[last].reserve_exact(Self::BLOCK_ROWS - rows);
+    fn make_room(&mut self, block: usize) {
+        match self.blocks.get_mut(block) {
+            None => self.blocks.push(Vec::with_capacity(Self::BLOCK_ROWS)),
+            Some(rows) if size_of_val(&rows[..]) >= SHORT_BYTES => rows.reserve_exact(Self::BLOCK_ROWS - rows.len()),
+            Some(_) => {}
         }
     }
 
@@ -198,5 +194,38 @@ impl<K: RowKey, V> Places<K, V> {
         row.value = None;
         row.flags = Flags::FREE;
         room::push(&mut self.free, id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So long that a block has few of them.
+    type LongRow = Row<u64, [u64; 8192]>;
+
+    fn row(key: u64) -> LongRow {
+        let (generation, group, flags) = (CLEAN, KeyGroup(0), Flags::default());
+        Row { key, value: None, generation, group, flags, link: () }
+    }
+
+    #[test]
+    fn rows_stay_where_they_are_while_blocks_are_added() {
+        let block = Places::<u64, [u64; 8192]>::BLOCK_ROWS as u64;
+        let mut places = Places::new();
+        for key in 0..2 * block + 1 {
+            assert_eq!(places.put(row(key)), Some((key as RowId, CLEAN)));
+        }
+        assert_eq!((places.end(), places.len()), (2 * block as usize + 1, 2 * block as usize + 1));
+        assert!((0..2 * block + 1).all(|key| places.at(key as RowId).key == key));
+        assert!(places.get(2 * block as RowId + 1).is_none() && places.get(NOWHERE).is_none());
+        places.free(block as RowId);
+        assert_eq!((places.len(), places.iter().count()), (2 * block as usize, 2 * block as usize));
+        assert_eq!(places.put(row(7)), Some((block as RowId, CLEAN)), "a free place is used again");
+    }
+
+    #[test]
+    fn a_row_of_integers_takes_half_a_line_of_a_cache() {
+        assert_eq!((size_of::<Row<u64, u64>>(), align_of::<Row<u64, u64>>()), (32, 32));
     }
 }
