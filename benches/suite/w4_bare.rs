@@ -1,4 +1,4 @@
-//! What the machine lets through: the waiting of w4 without all the rest. Threads sleep until records are due, and look at
+//! What the machine lets through: the waiting of w4 without all the rest. Threads park until records are due, and look at
 //! the clock.
 
 use std::num::NonZeroU64;
@@ -37,7 +37,7 @@ fn wait_until(due: u64, start: &Start) -> u64 {
         let now = start.elapsed_nanos();
         match due.checked_sub(now) {
             None | Some(0) => return now - due,
-            Some(left) => std::thread::sleep(Duration::from_nanos(left).min(LONGEST_WAIT)),
+            Some(left) => std::thread::park_timeout(Duration::from_nanos(left).min(LONGEST_WAIT)),
         }
     }
 }
