@@ -37,14 +37,26 @@ pub(crate) fn window_sums(events: &[Timed], size: i64, slide: i64) -> Vec<Timed>
     sums.into_iter().map(|((key, start), sum)| ((key, sum), start + size - 1)).collect()
 }
 
-/// The sum of each key in each session.
-pub(crate) fn session_sums(events: &[Timed], gap: i64) -> Vec<Timed> {
+/// The events of each key, by time.
+fn by_key(events: &[Timed]) -> BTreeMap<u64, Vec<(i64, u64)>> {
     let mut by_key = BTreeMap::<u64, Vec<(i64, u64)>>::new();
     events.iter().for_each(|((key, number), time)| by_key.entry(*key).or_default().push((*time, *number)));
+    by_key.values_mut().for_each(|events| events.sort_unstable());
+    by_key
+}
+
+/// Whether an event of a key comes exactly `gap` behind the one before it. What the sessions are is open then: they touch,
+/// and are one if the second event comes before the watermark that ends the first session, which it need not.
+pub(crate) fn touches(events: &[Timed], gap: i64) -> bool {
+    let touches = |events: &Vec<(i64, u64)>| events.windows(2).any(|two| two[1].0 - two[0].0 == gap);
+    by_key(events).values().any(touches)
+}
+
+/// The sum of each key in each session.
+pub(crate) fn session_sums(events: &[Timed], gap: i64) -> Vec<Timed> {
     let mut sums = Vec::new();
-    for (key, mut events) in by_key {
-        events.sort_unstable();
-        for session in events.chunk_by(|(earlier, _), (later, _)| later - earlier <= gap) {
+    for (key, events) in by_key(events) {
+        for session in events.chunk_by(|(earlier, _), (later, _)| later - earlier < gap) {
             let last = session.last().map_or(0, |(time, _)| time + gap - 1);
             sums.push(((key, session.iter().map(|(_, number)| number).sum()), last));
         }
