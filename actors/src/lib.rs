@@ -36,4 +36,5 @@ mod subtask_checkpoints;
 mod subtask_reader;
 mod subtask_time;
 mod subtask_turns;
+mod subtask_work;
 mod supervisor;

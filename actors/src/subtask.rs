@@ -5,45 +5,30 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, Context, Handler};
 
-use crate::channel::{Credits, Outputs, Permit};
+use crate::channel::{Credits, Outputs};
 use crate::coordinator::Coordinator;
 use crate::enumerator::Enumerator;
 use crate::environment::Environment;
 use crate::error::{Failure, FailureKind, panic_message};
 use crate::faults::{CrashPoint, Passing, Strike};
-use crate::ids::{Attempt, ChannelId, CheckpointId, SubtaskId};
+use crate::ids::{Attempt, CheckpointId, SubtaskId};
 use crate::kill::KillSwitch;
 use crate::mail::{Letter, ToCoordinator, ToSubtask, ToSupervisor};
 use crate::observe::SubtaskView;
-use crate::packet::{Item, Packet, Signal};
+use crate::packet::Packet;
 use crate::protocol::alignment::{Alignment, AlignmentEvent};
-use crate::protocol::valve::{ValveEvent, WatermarkValve};
-use crate::sabotage::Sabotage;
+use crate::protocol::valve::WatermarkValve;
 use crate::subtask_reader::Reader;
 use crate::subtask_time::Stall;
-use crate::subtask_turns::{Next, Turns};
+use crate::subtask_turns::Turns;
+use crate::subtask_work::Intake;
 use crate::supervisor::Supervisor;
-use crate::task::{Emission, Task, TaskEvent, Then, Wake};
-use crate::time::{Moment, TimeSignal};
+use crate::task::{Emission, Task, TaskEvent, Wake};
+use crate::time::TimeSignal;
 use crate::time_view::TimeCell;
-
-/// A run slice ends behind the first chunk that ends later than this after its beginning: letters are answered within a
-/// millisecond, and every actor of a thread gets its turn.
-const SLICE: Duration = Duration::from_micros(500);
-
-/// Records taken between two looks at the clock, at most; fewer where they take long.
-const CHUNK_RECORDS: usize = 512;
-const LEAST_CHUNK_RECORDS: usize = 16;
-
-/// Records that chance lets a subtask take at once, at most.
-const CHANCE_RECORDS: usize = 24;
-
-/// One in so many chunks that are left to chance ends a batch, or a slice.
-const CHANCE_OF_CUT: usize = 4;
 
 /// What a subtask is made of.
 pub(crate) struct Setup {
@@ -75,31 +60,23 @@ pub(crate) struct Setup {
 pub(crate) struct Subtask {
     pub(crate) setup: Setup,
     pub(crate) own: Addr<Subtask>,
-    queues: Vec<VecDeque<Item>>,
-    next_queue: usize,
+    pub(crate) intake: Intake,
     pub(crate) alignment: Alignment,
     pub(crate) valve: WatermarkValve,
     /// What the valve has said and the task has not heard.
     pub(crate) signals: VecDeque<TimeSignal>,
-    /// Set while a batch is in hand.
-    in_hand: Option<Permit>,
     /// Whether the task is to emit more before it hears anything else.
     pub(crate) emission: Emission,
     /// Whether the inputs have ended and the task still emits what it held back.
     pub(crate) is_ending: bool,
     /// A trigger that came while the task was emitting.
-    postponed: Option<(CheckpointId, bool)>,
+    pub(crate) postponed: Option<(CheckpointId, bool)>,
     /// Whether what the task waits for beside its inputs has happened.
-    woken: bool,
-    /// Records taken in this attempt.
-    taken: u64,
-    /// Records taken next before the clock is looked at.
-    chunk: usize,
+    pub(crate) woken: bool,
     pub(crate) reader: Reader,
     pub(crate) rounds: Rounds,
     pub(crate) drained: bool,
     pub(crate) turns: Turns,
-    saw_record: bool,
     pub(crate) stall: Stall,
     pub(crate) view: SubtaskView,
     _gone: Gone,
@@ -185,8 +162,7 @@ impl Handler<Letter<ToSubtask>> for Subtask {
         }
         match letter.body {
             ToSubtask::Packet(Packet { channel, item }) => {
-                self.queues[channel.index()].push_back(item);
-                let queued = self.queues.iter().map(VecDeque::len).sum();
+                let queued = self.intake.push(channel, item);
                 self.view.most_queued = self.view.most_queued.max(queued);
             }
             ToSubtask::CreditReturned => {}
@@ -251,23 +227,18 @@ impl Subtask {
         let gone = Gone { attempt: setup.attempt, subtask: setup.id, supervisor: setup.supervisor.clone() };
         Self {
             own,
-            queues: setup.senders.iter().map(|_| VecDeque::new()).collect(),
-            next_queue: 0,
+            intake: Intake::new(setup.senders.len()),
             alignment: Alignment::new(setup.senders.len()),
             valve: WatermarkValve::new(setup.senders.len()),
             signals: VecDeque::new(),
-            in_hand: None,
             emission: Emission::Complete,
             is_ending: false,
             postponed: None,
             woken: false,
-            taken: 0,
-            chunk: CHUNK_RECORDS,
             rounds: Rounds::default(),
             reader: if setup.is_source { Reader::Waiting } else { Reader::None },
             drained: false,
             turns: Turns::default(),
-            saw_record: false,
             stall: Stall::default(),
             view: SubtaskView::default(),
             setup,
@@ -311,186 +282,9 @@ impl Subtask {
         self.setup.coordinator.do_send(Letter { attempt: self.setup.attempt, body });
     }
 
-    pub(crate) fn work(&mut self) -> Result<Next, Ended> {
-        self.encode_snapshot()?;
-        if std::mem::take(&mut self.woken) && !self.drained {
-            self.tell(TaskEvent::Woken)?;
-        }
-        let must_hold = self.must_hold()?;
-        let next = if must_hold { self.stall() } else { self.process()? };
-        let idle = !matches!(next, Next::Again);
-        if self.emission != Emission::Unfinished
-            && let Some((checkpoint, suspend)) = self.postponed.take()
-        {
-            self.trigger(checkpoint, suspend)?;
-        }
-        self.run_background(idle)?;
-        if matches!(self.rounds.persisting, Persisting::Encoding { .. }) {
-            return Ok(Next::Again);
-        }
-        // Time is told between two events, and when there is memory for what follows from it.
-        Ok(if must_hold || self.emission == Emission::Unfinished { next } else { self.until_due(next) })
-    }
-
-    /// Works on input until the slice's time is used up, the inputs are empty, or an output has no room.
-    fn process(&mut self) -> Result<Next, Ended> {
-        let began = self.setup.environment.clock.now();
-        if let Some(since) = self.stall.since.take() {
-            self.stall.untold += began.since(since);
-        }
-        self.pass_time()?;
-        let mut before = began;
-        // Set once the outputs were asked to wake this actor: what is released from then on is a letter.
-        let mut will_be_woken = false;
-        loop {
-            if !self.setup.outputs.drain() {
-                if will_be_woken {
-                    self.view.blocked += 1;
-                    return Ok(self.stall());
-                }
-                self.setup.outputs.wait();
-                will_be_woken = true;
-                continue;
-            }
-            self.tell_signals()?;
-            if self.is_ending && self.emission == Emission::Complete {
-                self.drain_done()?;
-            }
-            if self.emission == Emission::Waiting {
-                self.flush()?;
-                return Ok(Next::Sleep);
-            }
-            let reads = matches!(self.reader, Reader::Reading(_));
-            if self.emission == Emission::Unfinished || self.in_hand.is_some() || reads {
-                match self.run_chunk()? {
-                    Then::BatchDone => self.in_hand = None,
-                    Then::More | Then::Unfinished | Then::Waiting => {}
-                    Then::Blocked if will_be_woken => {
-                        self.view.blocked += 1;
-                        return Ok(self.stall());
-                    }
-                    Then::Blocked => {
-                        self.setup.outputs.wait();
-                        will_be_woken = true;
-                    }
-                    Then::Wait(time) => {
-                        self.flush()?;
-                        return Ok(Next::SleepFor(time));
-                    }
-                    Then::SplitsFinished => self.ask_for_split()?,
-                }
-                let now = self.setup.environment.clock.now();
-                self.fit_chunk(now.since(std::mem::replace(&mut before, now)));
-                if self.slice_ends(began, now) {
-                    return Ok(Next::Again);
-                }
-                continue;
-            }
-            match self.next_item() {
-                Some((channel, item)) => self.take(channel, item)?,
-                None => {
-                    self.flush()?;
-                    return Ok(self.until_asked(began));
-                }
-            }
-        }
-    }
-
-    /// Lets the task take some records.
-    fn run_chunk(&mut self) -> Result<Then, Ended> {
-        let environment = &self.setup.environment;
-        let mut budget = if environment.chance.is_some() { 1 + environment.choose(CHANCE_RECORDS) } else { self.chunk };
-        if let Some(left) = environment.faults.records_left(self.setup.id, self.taken) {
-            if left == 0 {
-                self.pass(CrashPoint::Record, None)?;
-            } else {
-                budget = budget.min(usize::try_from(left).unwrap_or(usize::MAX));
-            }
-        }
-        let began = (!self.saw_record).then(|| self.setup.environment.clock.now());
-        let progress = self.setup.task.run(budget, &mut self.setup.outputs)?;
-        self.taken += progress.records as u64;
-        self.emission = match progress.then {
-            Then::Unfinished => Emission::Unfinished,
-            Then::Waiting => Emission::Waiting,
-            // An output without room changes nothing.
-            Then::Blocked => self.emission,
-            _ => Emission::Complete,
-        };
-        let environment = &self.setup.environment;
-        if environment.chance.is_some() && environment.choose(CHANCE_OF_CUT) == 0 {
-            self.flush()?;
-        }
-        if let Some(began) = began.filter(|_| progress.records > 0) {
-            self.saw_record = true;
-            if self.setup.is_source {
-                self.tell_supervisor(ToSupervisor::FirstRead(began));
-            }
-            if self.setup.outputs.edges() == 0 {
-                self.tell_supervisor(ToSupervisor::FirstRecord(self.setup.environment.clock.now()));
-            }
-        }
-        Ok(progress.then)
-    }
-
-    /// Takes fewer records at once if those taken last were slow, since their state had to be read from disk, say.
-    fn fit_chunk(&mut self, took: Duration) {
-        if took > SLICE {
-            self.chunk = (self.chunk / 2).max(LEAST_CHUNK_RECORDS);
-        } else if took < SLICE / 4 {
-            self.chunk = (self.chunk * 2).min(CHUNK_RECORDS);
-        }
-    }
-
-    /// Whether others have their turn now, which is `now`.
-    pub(crate) fn slice_ends(&self, began: Moment, now: Moment) -> bool {
-        let environment = &self.setup.environment;
-        if environment.chance.is_some() { environment.choose(2) == 0 } else { now.since(began) > SLICE }
-    }
-
     pub(crate) fn tell(&mut self, event: TaskEvent) -> Result<(), Ended> {
         self.emission = self.setup.task.on_event(event, &mut self.setup.outputs)?;
         Ok(())
-    }
-
-    /// The next element of the inputs in turn, or by chance, passing over channels that wait for a barrier of others.
-    fn next_item(&mut self) -> Option<(ChannelId, Item)> {
-        let count = self.queues.len();
-        if count > 1 && self.setup.environment.chance.is_some() {
-            self.next_queue = self.setup.environment.choose(count);
-        }
-        for step in 0..count {
-            let index = (self.next_queue + step) % count;
-            let channel = ChannelId(index as u32);
-            if self.alignment.is_blocked(channel) && !self.setup.environment.sabotaged(Sabotage::SkipAlignment) {
-                continue;
-            }
-            if let Some(item) = self.queues[index].pop_front() {
-                self.next_queue = (index + 1) % count;
-                return Some((channel, item));
-            }
-        }
-        None
-    }
-
-    fn take(&mut self, channel: ChannelId, item: Item) -> Result<(), Ended> {
-        match item {
-            Item::Batch(batch) => {
-                self.setup.task.load(channel, batch.rows);
-                self.in_hand = Some(batch.permit);
-                Ok(())
-            }
-            Item::Signal(Signal::Barrier(checkpoint)) => self.align(AlignmentEvent::Barrier { channel, checkpoint }),
-            Item::Signal(Signal::End) => {
-                self.move_valve(ValveEvent::End { channel })?;
-                self.align(AlignmentEvent::End { channel })
-            }
-            Item::Signal(Signal::Time(signal)) => self.move_valve(match signal {
-                TimeSignal::Watermark(at) => ValveEvent::Watermark { channel, at },
-                TimeSignal::Idle => ValveEvent::Idle { channel },
-                TimeSignal::Active => ValveEvent::Active { channel },
-            }),
-        }
     }
 
     pub(crate) fn flush(&mut self) -> Result<(), Ended> {
@@ -498,7 +292,7 @@ impl Subtask {
     }
 
     /// A round has opened, and its trigger came as a letter.
-    fn trigger(&mut self, checkpoint: CheckpointId, suspend: bool) -> Result<(), Ended> {
+    pub(crate) fn trigger(&mut self, checkpoint: CheckpointId, suspend: bool) -> Result<(), Ended> {
         self.align(AlignmentEvent::Triggered { checkpoint })?;
         if suspend && self.setup.is_source && !self.drained {
             self.reader = Reader::Suspended;

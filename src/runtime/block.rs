@@ -1,33 +1,29 @@
 //! A block as a task: the chain of its operators, the routers at its end, and the store of its keyed state.
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use millstream_actors::blueprint::EdgePattern;
 use millstream_actors::channel::Outputs;
 use millstream_actors::error::{Failure, FailureKind};
-use millstream_actors::ids::{BlockId, ChannelId, CheckpointId, SubtaskId};
+use millstream_actors::ids::{ChannelId, CheckpointId};
 use millstream_actors::packet::Rows;
 use millstream_actors::sabotage::Sabotage;
 use millstream_actors::task::{
-    BackgroundJob, BackgroundOutcome, CommitJob, Emission, Enumeration, EnumerationFactory, PersistJob, Pressure,
-    Progress, SubtaskSnapshot, Task, TaskEvent, TaskFactory, TaskOpening, Then,
+    BackgroundJob, BackgroundOutcome, CommitJob, Emission, PersistJob, Pressure, Progress, SubtaskSnapshot, Task,
+    TaskEvent, TaskFactory, TaskOpening, Then,
 };
 use millstream_actors::time::{Clock, Moment, Timestamp};
 use millstream_actors::time_view::TaskTime;
 
+use super::block_deploy::BlockDeploy;
 use super::routing::{Router, RouterEnd, SentTime, SideRouter};
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::{self, EitherEnumerator, ReadStatus, Source, SplitEnumerator, Surroundings};
-use crate::model::{self, MaxParallelism};
-use crate::operator::event_time::AlignmentGroups;
+use crate::io::ReadStatus;
+use crate::model;
 use crate::operator::{
-    BlockingJob, Chain, Control, Counters, CountersView, Event, First, HeadStatus, Local, OperatorState, Restored,
-    RoundRobin, SideId, SubtaskContext,
+    BlockingJob, Chain, Control, Counters, CountersView, Event, HeadStatus, OperatorState, Restored, SubtaskContext,
 };
-use crate::state::{self, KeyedTable, StateDir, StateError, Store, VisitTables};
+use crate::state::{self, KeyedTable, StateError, Store, VisitTables};
 
 /// Rows of keyed state encoded in one call while a snapshot is being prepared: small ones take some 20 us.
 const ROWS_ENCODED_AT_ONCE: usize = 512;
@@ -43,93 +39,6 @@ pub(crate) type OpenRouter<R> = Box<dyn Fn(&BlockDeploy, u32) -> R + Send + Sync
 
 /// Makes the router of one subtask's side output.
 pub(crate) type OpenSide = Arc<dyn Fn(&mut SubtaskContext, &BlockDeploy) -> Box<dyn SideRouter> + Send + Sync>;
-
-/// What the plan and the options of a job decide about one block.
-#[derive(Clone)]
-pub(crate) struct BlockDeploy {
-    pub(crate) block: BlockId,
-    pub(crate) name: String,
-    pub(crate) parallelism: u32,
-    pub(crate) max_parallelism: MaxParallelism,
-    /// Per outgoing edge, the parallelism of the receiving block and whether a subtask reaches all of it.
-    pub(crate) receivers: Vec<Receivers>,
-    /// Per incoming edge, in the order in which channels are numbered, which input it is and who sends.
-    pub(crate) senders: Vec<Senders>,
-    pub(crate) batch_records: usize,
-    /// The file name of its keyed state, if it has any.
-    pub(crate) stem: Option<String>,
-    pub(crate) state: StateDir,
-    pub(crate) run: Arc<str>,
-    pub(crate) counted: Counted,
-    pub(crate) surroundings: Surroundings,
-    pub(crate) alignment_groups: AlignmentGroups,
-    /// The side outputs of the block that somebody reads.
-    pub(crate) read_sides: BTreeSet<SideId>,
-}
-
-/// The receiving end of an edge, as a sender counts it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Receivers {
-    pub(crate) parallelism: u32,
-    pub(crate) pattern: EdgePattern,
-}
-
-/// The sending end of an edge, as a receiver counts it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Senders {
-    pub(crate) input: usize,
-    pub(crate) parallelism: u32,
-    pub(crate) pattern: EdgePattern,
-}
-
-impl BlockDeploy {
-    /// Which input of the block each channel of subtask `index` belongs to.
-    fn inputs(&self, index: u32) -> Vec<usize> {
-        let of_edge = |edge: &Senders| {
-            let reaches =
-                |sender: &u32| edge.pattern.receivers(*sender, edge.parallelism, self.parallelism).contains(&index);
-            std::iter::repeat_n(edge.input, (0..edge.parallelism).filter(reaches).count())
-        };
-        self.senders.iter().flat_map(of_edge).collect()
-    }
-
-    /// How many channels subtask `index` has along `edge`.
-    pub(crate) fn channels(&self, edge: usize, index: u32) -> usize {
-        let Receivers { parallelism, pattern } = self.receivers[edge];
-        pattern.receivers(index, self.parallelism, parallelism).len()
-    }
-}
-
-impl BlockDeploy {
-    /// The partition of an edge without exchange of its own: to the equal if there is one, else in turn.
-    pub(crate) fn local(&self, edge: usize, index: u32) -> Local {
-        match self.receivers[edge].pattern {
-            EdgePattern::OneToOne => Local::Equals(First),
-            _ => Local::InTurn(RoundRobin::starting_at(index as usize)),
-        }
-    }
-}
-
-/// The counters of all subtasks of the present attempt.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Counted {
-    by_subtask: Arc<Mutex<BTreeMap<SubtaskId, Counters>>>,
-}
-
-impl Counted {
-    fn register(&self, subtask: SubtaskId, counters: Counters) {
-        self.by_subtask.lock().unwrap_or_else(PoisonError::into_inner).insert(subtask, counters);
-    }
-
-    /// The sums over all subtasks.
-    pub(crate) fn total(&self) -> CountersView {
-        let by_subtask = self.by_subtask.lock().unwrap_or_else(PoisonError::into_inner);
-        by_subtask.values().fold(CountersView::default(), |mut sum, counters| {
-            sum += counters.view();
-            sum
-        })
-    }
-}
 
 /// Makes the tasks of one block.
 pub(crate) struct BlockFactory<C, R> {
@@ -202,7 +111,8 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
     }
 }
 
-fn failure(block: &str, error: &Error) -> Failure {
+/// `error` of a block or source, for the actors.
+pub(super) fn failure(block: &str, error: &Error) -> Failure {
     let (operator, message) = match error.kind() {
         ErrorKind::User { operator, source } => (operator.as_str(), source.to_string()),
         ErrorKind::Declaration { operator, mistake } => (operator.as_str(), mistake.clone()),
@@ -518,56 +428,3 @@ pub(crate) struct StateQuestion {
 
 /// Reads a table whose types it knows.
 pub(crate) type ReadTable = Box<dyn FnMut(&mut dyn KeyedTable) -> Result<(), StateError>>;
-
-/// What the options of a job decide about one source.
-#[derive(Clone)]
-pub(crate) struct SourceDeploy {
-    pub(crate) uid: String,
-    pub(crate) parallelism: u32,
-    /// The size of the input, in the units of the source's progress.
-    pub(crate) total: Arc<Mutex<BTreeMap<String, Option<u64>>>>,
-    pub(crate) surroundings: Surroundings,
-}
-
-/// Makes the enumeration of one source.
-pub(crate) struct SourceSplits<S> {
-    pub(crate) source: Arc<S>,
-    pub(crate) deploy: SourceDeploy,
-}
-
-impl<S: Source> EnumerationFactory for SourceSplits<S> {
-    fn open(&self, restored: Option<&[u8]>) -> Result<Box<dyn Enumeration>, Failure> {
-        let uid = self.deploy.uid.clone();
-        let enumerator = match restored {
-            Some(bytes) => model::decode::<EitherEnumerator<S>>(bytes).map_err(|source| Error::codec(&uid, source)),
-            None => io::discover(&*self.source, &uid, &self.deploy.surroundings, self.deploy.parallelism),
-        };
-        let enumerator = enumerator.map_err(|error| failure(&uid, &error))?;
-        let mut totals = self.deploy.total.lock().unwrap_or_else(PoisonError::into_inner);
-        totals.insert(uid.clone(), enumerator.total());
-        Ok(Box::new(Splits { uid, enumerator }))
-    }
-}
-
-struct Splits<E> {
-    uid: String,
-    enumerator: E,
-}
-
-impl<E: SplitEnumerator> Enumeration for Splits<E>
-where
-    E::Split: Send + 'static,
-{
-    fn next_split(&mut self, reader: u32) -> Result<Option<Rows>, Failure> {
-        let split = self.enumerator.next_split(reader).map_err(|error| failure(&self.uid, &error))?;
-        Ok(split.map(|split| Box::new(split) as Rows))
-    }
-
-    fn ask_again(&self, reader: u32) -> Option<Duration> {
-        self.enumerator.ask_again(reader)
-    }
-
-    fn snapshot(&self) -> Result<Vec<u8>, Failure> {
-        model::encode(&self.enumerator).map_err(|source| failure(&self.uid, &Error::codec(&self.uid, source)))
-    }
-}

@@ -14,10 +14,11 @@ use millstream_actors::task::{EnumerationFactory, TaskFactory};
 use millstream_actors::time::Clock;
 use tempfile::TempDir;
 
-use super::block::{BlockDeploy, Counted, Receivers, Senders, SourceDeploy};
+use super::block_deploy::{BlockDeploy, Counted, Receivers, Senders};
 use super::checkpoints::{JobCheckpoints, Layout};
 use super::job::{JobHandle, JobWatch, Totals};
 use super::options::JobOptions;
+use super::splits::SourceDeploy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Surroundings;
 use crate::operator::event_time::AlignmentGroups;

@@ -12,7 +12,7 @@ use millstream_actors::kill::Victim;
 use millstream_actors::observe::{AttemptView, CheckpointView, JobStatus, JobView};
 use tempfile::TempDir;
 
-use super::block::Counted;
+use super::block_deploy::Counted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::operator::CountersView;
 use crate::plan::Plan;

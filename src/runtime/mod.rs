@@ -1,6 +1,7 @@
 //! The bridge between topologies and actors: a block as a task, routing, checkpoints on disk, the hold on a job.
 
 mod block;
+mod block_deploy;
 mod checkpoints;
 mod deploy;
 mod job;
@@ -8,8 +9,10 @@ mod key_routing;
 mod options;
 mod routing;
 mod shares;
+mod splits;
 
-pub(crate) use block::{BlockDeploy, BlockFactory, OpenChain, OpenSide, SourceDeploy, SourceSplits, StateQuestion};
+pub(crate) use block::{BlockFactory, OpenChain, OpenSide, StateQuestion};
+pub(crate) use block_deploy::BlockDeploy;
 pub(crate) use deploy::{Deployment, prepare};
 pub use job::{JobHandle, JobWatch, Ledger};
 pub(crate) use key_routing::BeforeExchange;
@@ -17,3 +20,4 @@ pub use options::JobOptions;
 pub(crate) use options::default_parallelism;
 pub(crate) use routing::{Broadcaster, Fork, NoRouter, PartitionRouter, Router, SideRouter, TypedSide};
 pub(crate) use shares::hand_out_shares;
+pub(crate) use splits::{SourceDeploy, SourceSplits};

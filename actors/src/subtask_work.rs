@@ -1,0 +1,237 @@
+//! The work of a subtask within a run slice: the elements of its inputs in turn, a chunk of records at a time.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::channel::Permit;
+use crate::faults::CrashPoint;
+use crate::ids::ChannelId;
+use crate::mail::ToSupervisor;
+use crate::packet::{Item, Signal};
+use crate::protocol::alignment::AlignmentEvent;
+use crate::protocol::valve::ValveEvent;
+use crate::sabotage::Sabotage;
+use crate::subtask::{Ended, Persisting, Subtask};
+use crate::subtask_reader::Reader;
+use crate::subtask_turns::Next;
+use crate::task::{Emission, TaskEvent, Then};
+use crate::time::{Moment, TimeSignal};
+
+/// A run slice ends behind the first chunk that ends later than this after its beginning: letters are answered within a
+/// millisecond, and every actor of a thread gets its turn.
+const SLICE: Duration = Duration::from_micros(500);
+
+/// Records taken between two looks at the clock, at most; fewer where they take long.
+const CHUNK_RECORDS: usize = 512;
+const LEAST_CHUNK_RECORDS: usize = 16;
+
+/// Records that chance lets a subtask take at once, at most.
+const CHANCE_RECORDS: usize = 24;
+
+/// One in so many chunks that are left to chance ends a batch, or a slice.
+const CHANCE_OF_CUT: usize = 4;
+
+/// The input of a subtask, and how far it is with it.
+pub(crate) struct Intake {
+    /// What came and waits, per channel.
+    queues: Vec<VecDeque<Item>>,
+    next_queue: usize,
+    /// Set while a batch is in hand.
+    in_hand: Option<Permit>,
+    /// Records taken in this attempt.
+    taken: u64,
+    /// Records taken next before the clock is looked at.
+    chunk: usize,
+}
+
+impl Intake {
+    pub(crate) fn new(channels: usize) -> Self {
+        let queues = (0..channels).map(|_| VecDeque::new()).collect();
+        Self { queues, next_queue: 0, in_hand: None, taken: 0, chunk: CHUNK_RECORDS }
+    }
+
+    /// Keeps what came, and says how much waits now.
+    pub(crate) fn push(&mut self, channel: ChannelId, item: Item) -> usize {
+        self.queues[channel.index()].push_back(item);
+        self.queues.iter().map(VecDeque::len).sum()
+    }
+}
+
+impl Subtask {
+    pub(crate) fn work(&mut self) -> Result<Next, Ended> {
+        self.encode_snapshot()?;
+        if std::mem::take(&mut self.woken) && !self.drained {
+            self.tell(TaskEvent::Woken)?;
+        }
+        let must_hold = self.must_hold()?;
+        let next = if must_hold { self.stall() } else { self.process()? };
+        let idle = !matches!(next, Next::Again);
+        if self.emission != Emission::Unfinished
+            && let Some((checkpoint, suspend)) = self.postponed.take()
+        {
+            self.trigger(checkpoint, suspend)?;
+        }
+        self.run_background(idle)?;
+        if matches!(self.rounds.persisting, Persisting::Encoding { .. }) {
+            return Ok(Next::Again);
+        }
+        // Time is told between two events, and when there is memory for what follows from it.
+        Ok(if must_hold || self.emission == Emission::Unfinished { next } else { self.until_due(next) })
+    }
+
+    /// Works on input until the slice's time is used up, the inputs are empty, or an output has no room.
+    fn process(&mut self) -> Result<Next, Ended> {
+        let began = self.setup.environment.clock.now();
+        if let Some(since) = self.stall.since.take() {
+            self.stall.untold += began.since(since);
+        }
+        self.pass_time()?;
+        let mut before = began;
+        // Set once the outputs were asked to wake this actor: what is released from then on is a letter.
+        let mut will_be_woken = false;
+        loop {
+            if !self.setup.outputs.drain() {
+                if will_be_woken {
+                    self.view.blocked += 1;
+                    return Ok(self.stall());
+                }
+                self.setup.outputs.wait();
+                will_be_woken = true;
+                continue;
+            }
+            self.tell_signals()?;
+            if self.is_ending && self.emission == Emission::Complete {
+                self.drain_done()?;
+            }
+            if self.emission == Emission::Waiting {
+                self.flush()?;
+                return Ok(Next::Sleep);
+            }
+            let reads = matches!(self.reader, Reader::Reading(_));
+            if self.emission == Emission::Unfinished || self.intake.in_hand.is_some() || reads {
+                match self.run_chunk()? {
+                    Then::BatchDone => self.intake.in_hand = None,
+                    Then::More | Then::Unfinished | Then::Waiting => {}
+                    Then::Blocked if will_be_woken => {
+                        self.view.blocked += 1;
+                        return Ok(self.stall());
+                    }
+                    Then::Blocked => {
+                        self.setup.outputs.wait();
+                        will_be_woken = true;
+                    }
+                    Then::Wait(time) => {
+                        self.flush()?;
+                        return Ok(Next::SleepFor(time));
+                    }
+                    Then::SplitsFinished => self.ask_for_split()?,
+                }
+                let now = self.setup.environment.clock.now();
+                self.fit_chunk(now.since(std::mem::replace(&mut before, now)));
+                if self.slice_ends(began, now) {
+                    return Ok(Next::Again);
+                }
+                continue;
+            }
+            match self.next_item() {
+                Some((channel, item)) => self.take(channel, item)?,
+                None => {
+                    self.flush()?;
+                    return Ok(self.until_asked(began));
+                }
+            }
+        }
+    }
+
+    /// Lets the task take some records.
+    fn run_chunk(&mut self) -> Result<Then, Ended> {
+        let environment = &self.setup.environment;
+        let mut budget =
+            if environment.chance.is_some() { 1 + environment.choose(CHANCE_RECORDS) } else { self.intake.chunk };
+        if let Some(left) = environment.faults.records_left(self.setup.id, self.intake.taken) {
+            if left == 0 {
+                self.pass(CrashPoint::Record, None)?;
+            } else {
+                budget = budget.min(usize::try_from(left).unwrap_or(usize::MAX));
+            }
+        }
+        let began = (self.intake.taken == 0).then(|| self.setup.environment.clock.now());
+        let progress = self.setup.task.run(budget, &mut self.setup.outputs)?;
+        self.intake.taken += progress.records as u64;
+        self.emission = match progress.then {
+            Then::Unfinished => Emission::Unfinished,
+            Then::Waiting => Emission::Waiting,
+            // An output without room changes nothing.
+            Then::Blocked => self.emission,
+            _ => Emission::Complete,
+        };
+        let environment = &self.setup.environment;
+        if environment.chance.is_some() && environment.choose(CHANCE_OF_CUT) == 0 {
+            self.flush()?;
+        }
+        if let Some(began) = began.filter(|_| progress.records > 0) {
+            if self.setup.is_source {
+                self.tell_supervisor(ToSupervisor::FirstRead(began));
+            }
+            if self.setup.outputs.edges() == 0 {
+                self.tell_supervisor(ToSupervisor::FirstRecord(self.setup.environment.clock.now()));
+            }
+        }
+        Ok(progress.then)
+    }
+
+    /// Takes fewer records at once if those taken last were slow, since their state had to be read from disk, say.
+    fn fit_chunk(&mut self, took: Duration) {
+        if took > SLICE {
+            self.intake.chunk = (self.intake.chunk / 2).max(LEAST_CHUNK_RECORDS);
+        } else if took < SLICE / 4 {
+            self.intake.chunk = (self.intake.chunk * 2).min(CHUNK_RECORDS);
+        }
+    }
+
+    /// Whether others have their turn now, which is `now`.
+    pub(crate) fn slice_ends(&self, began: Moment, now: Moment) -> bool {
+        let environment = &self.setup.environment;
+        if environment.chance.is_some() { environment.choose(2) == 0 } else { now.since(began) > SLICE }
+    }
+
+    /// The next element of the inputs in turn, or by chance, passing over channels that wait for a barrier of others.
+    fn next_item(&mut self) -> Option<(ChannelId, Item)> {
+        let count = self.intake.queues.len();
+        if count > 1 && self.setup.environment.chance.is_some() {
+            self.intake.next_queue = self.setup.environment.choose(count);
+        }
+        for step in 0..count {
+            let index = (self.intake.next_queue + step) % count;
+            let channel = ChannelId(index as u32);
+            if self.alignment.is_blocked(channel) && !self.setup.environment.sabotaged(Sabotage::SkipAlignment) {
+                continue;
+            }
+            if let Some(item) = self.intake.queues[index].pop_front() {
+                self.intake.next_queue = (index + 1) % count;
+                return Some((channel, item));
+            }
+        }
+        None
+    }
+
+    fn take(&mut self, channel: ChannelId, item: Item) -> Result<(), Ended> {
+        match item {
+            Item::Batch(batch) => {
+                self.setup.task.load(channel, batch.rows);
+                self.intake.in_hand = Some(batch.permit);
+                Ok(())
+            }
+            Item::Signal(Signal::Barrier(checkpoint)) => self.align(AlignmentEvent::Barrier { channel, checkpoint }),
+            Item::Signal(Signal::End) => {
+                self.move_valve(ValveEvent::End { channel })?;
+                self.align(AlignmentEvent::End { channel })
+            }
+            Item::Signal(Signal::Time(signal)) => self.move_valve(match signal {
+                TimeSignal::Watermark(at) => ValveEvent::Watermark { channel, at },
+                TimeSignal::Idle => ValveEvent::Idle { channel },
+                TimeSignal::Active => ValveEvent::Active { channel },
+            }),
+        }
+    }
+}
