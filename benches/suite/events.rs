@@ -1,6 +1,8 @@
 //! The events of the Yahoo streaming benchmark: as values, and as lines of JSON.
 
-use crate::generators::{Kind, Uuid, id64, pick_hi, pick_lo, rnd, uuid};
+use arrayvec::ArrayString;
+
+use crate::generators::{Kind, id64, pick_hi, pick_lo, rnd, uuid};
 
 const SEED: u64 = 1002;
 const FIRST_MILLIS: u64 = 1_600_000_000_000;
@@ -83,89 +85,70 @@ impl Event {
 
 /// The longest line has fewer bytes.
 const LINE_BYTES: usize = 288;
+const UUID_BYTES: usize = 36;
 
 /// A line, in place: an allocation per line costs what parsing a tenth of it does.
-#[derive(Clone)]
-pub(crate) struct Line {
-    bytes: [u8; LINE_BYTES],
-    length: usize,
-}
+pub(crate) type Line = ArrayString<LINE_BYTES>;
 
-impl Line {
-    /// What is written so far.
-    #[inline(always)]
-    pub(crate) fn text(&self) -> &[u8] {
-        &self.bytes[..self.length]
+/// An identifier as text, in one line of the cache.
+#[repr(align(64))]
+struct Name(ArrayString<UUID_BYTES>);
+
+impl Name {
+    fn of(kind: Kind, index: u64) -> Self {
+        Self(ArrayString::from_byte_string(&uuid(kind, index)).expect("hexadecimal digits"))
     }
 
-    /// Appends `bytes`. Inlined, for most lengths are known, and need no call to be copied.
+    /// The text. That its length is known spares a call to copy it.
     #[inline(always)]
-    fn put(&mut self, bytes: &[u8]) {
-        self.bytes[self.length..self.length + bytes.len()].copy_from_slice(bytes);
-        self.length += bytes.len();
-    }
-
-    /// Appends a number below 256 in decimal.
-    #[inline(always)]
-    fn put_decimal(&mut self, byte: u8) {
-        if byte >= 100 {
-            self.put(&[b'0' + byte / 100]);
-        }
-        if byte >= 10 {
-            self.put(&[b'0' + byte / 10 % 10]);
-        }
-        self.put(&[b'0' + byte % 10]);
+    fn text(&self) -> &str {
+        &self.0[..UUID_BYTES]
     }
 }
 
 /// Makes the lines of JSON.
 pub(crate) struct JsonLines {
-    users: Vec<Uuid>,
-    pages: Vec<Uuid>,
-    ads: Vec<Uuid>,
-}
-
-/// The decimal digits of the time of an event.
-fn decimal(mut millis: u64) -> [u8; 13] {
-    let mut digits = [b'0'; 13];
-    for digit in digits.iter_mut().rev() {
-        *digit += (millis % 10) as u8;
-        millis /= 10;
-    }
-    digits
+    users: Vec<Name>,
+    pages: Vec<Name>,
+    ads: Vec<Name>,
+    /// The numbers below 256 in decimal.
+    decimals: [ArrayString<3>; 256],
 }
 
 impl JsonLines {
     pub(crate) fn about(ads: u64) -> Self {
-        let all = |kind, count| (0..count).map(|index| uuid(kind, index)).collect();
-        Self { users: all(Kind::User, USERS), pages: all(Kind::Page, PAGES), ads: all(Kind::Ad, ads) }
+        let all = |kind, count| (0..count).map(|index| Name::of(kind, index)).collect();
+        let decimals = std::array::from_fn(|byte| ArrayString::from(&byte.to_string()).expect("three digits"));
+        Self { users: all(Kind::User, USERS), pages: all(Kind::Page, PAGES), ads: all(Kind::Ad, ads), decimals }
     }
 
     /// Line `g`, without its end.
     #[inline(always)]
     pub(crate) fn line(&self, g: u64) -> Line {
         let event = Indices::of(g, self.ads.len() as u64);
-        let mut line = Line { bytes: [0; LINE_BYTES], length: 0 };
-        line.put(b"{\"user_id\":\"");
-        line.put(&self.users[event.user as usize]);
-        line.put(b"\",\"page_id\":\"");
-        line.put(&self.pages[event.page as usize]);
-        line.put(b"\",\"ad_id\":\"");
-        line.put(&self.ads[event.ad as usize]);
-        line.put(b"\",\"ad_type\":\"");
-        line.put(AD_TYPES[usize::from(event.ad_type)].as_bytes());
-        line.put(b"\",\"event_type\":\"");
-        line.put(EVENT_TYPES[usize::from(event.event_type)].as_bytes());
-        line.put(b"\",\"event_time\":\"");
-        line.put(&decimal(event.millis));
-        line.put(b"\",\"ip_address\":\"");
-        for (place, byte) in event.ip.to_be_bytes().into_iter().enumerate() {
-            if place > 0 {
-                line.put(b".");
-            }
-            line.put_decimal(byte);
-        }
-        line.put(b"\"}");
+        let mut line = Line::new();
+        line.push_str("{\"user_id\":\"");
+        line.push_str(self.users[event.user as usize].text());
+        line.push_str("\",\"page_id\":\"");
+        line.push_str(self.pages[event.page as usize].text());
+        line.push_str("\",\"ad_id\":\"");
+        line.push_str(self.ads[event.ad as usize].text());
+        line.push_str("\",\"ad_type\":\"");
+        line.push_str(AD_TYPES[usize::from(event.ad_type)]);
+        line.push_str("\",\"event_type\":\"");
+        line.push_str(EVENT_TYPES[usize::from(event.event_type)]);
+        line.push_str("\",\"event_time\":\"");
+        line.push_str(itoa::Buffer::new().format(event.millis));
+        line.push_str("\",\"ip_address\":\"");
+        let [a, b, c, d] = event.ip.to_be_bytes().map(|byte| &self.decimals[usize::from(byte)]);
+        line.push_str(a);
+        line.push_str(".");
+        line.push_str(b);
+        line.push_str(".");
+        line.push_str(c);
+        line.push_str(".");
+        line.push_str(d);
+        line.push_str("\"}");
         line
     }
 }

@@ -32,8 +32,8 @@ struct Seen {
     is_view: bool,
 }
 
-fn parse(line: &[u8]) -> Result<Seen, Box<dyn std::error::Error + Send + Sync>> {
-    let event: Event<'_> = sonic_rs::from_slice(line)?;
+fn parse(line: &str) -> Result<Seen, Box<dyn std::error::Error + Send + Sync>> {
+    let event: Event<'_> = sonic_rs::from_str(line)?;
     std::hint::black_box((event.user_id, event.page_id, event.ad_type, event.ip_address));
     let ad = event.ad_id.as_bytes().try_into()?;
     Ok(Seen { ad, millis: event.event_time.parse()?, is_view: event.event_type == "view" })
@@ -53,7 +53,7 @@ pub(crate) fn run(parameters: &Parameters) -> Result<Report, String> {
     let topology = Topology::new("w2j");
     topology
         .source("lines", Generator::new(records, move |g| lines.line(g)))
-        .try_map(|line| parse(line.text()))
+        .try_map(|line| parse(&line))
         .event_time(Watermarks::custom(EveryThousand::default), |seen| seen.millis)
         .filter(|seen| seen.is_view)
         .flat_map(move |seen| campaign_of.get(&seen.ad).copied())
