@@ -1,15 +1,14 @@
 //! Decides what one transaction writes: the blocks of a checkpoint, or a step of the fold; names `redb`.
 //!
-//! Persisting is durable: its commit is the snapshot. A fold step is not made durable by itself. Commits form one
-//! history, and a crash leaves a prefix of it that ends at a durable one; every fold step leaves the database
-//! consistent, so every prefix is.
+//! Every commit is durable. That of a checkpoint is the snapshot. A step of the fold need not be, but pages that are not
+//! written yet are written by whoever reads when the cache is full, and that is a subtask in the middle of its work.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use millstream_actors::ids::CheckpointId;
-use redb::{Database, Durability, ReadableDatabase, ReadableTable};
+use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::base::{
     BASE, BASE_PARTS, BASE_ROWS, CHANGELOG, CHECKPOINTS, CRC_BYTES, PREFIX_BYTES, Snapshot, TABLES, row_checksum,
@@ -169,8 +168,7 @@ impl Fold {
     fn commit(&self, database: &Database, path: &Path) -> Result<Option<FoldedRows>, StateError> {
         let refused_table = refused::<redb::TableError>(path);
         let refused_storage = refused::<redb::StorageError>(path);
-        let mut transaction = database.begin_write().map_err(refused(path))?;
-        transaction.set_durability(Durability::None).map_err(refused(path))?;
+        let transaction = begin_durable(database, path)?;
         let mut folded = None;
         if let Some((table, rows)) = &self.rows {
             let mut counts = transaction.open_table(BASE_ROWS).map_err(&refused_table)?;

@@ -88,8 +88,8 @@ impl DatabaseFile {
         Ok(Opened { fence, tables, snapshot })
     }
 
-    /// Runs `work` on the database unless `fence` has fallen. A failure closes the database, and commits that were not
-    /// durable are lost with it; so nothing is written any more until the next opening, which finds the last durable one.
+    /// Runs `work` on the database unless `fence` has fallen. A failure closes the database, and what was not committed is
+    /// lost with it; so nothing is written any more until the next opening, which finds the last commit.
     pub(super) fn write<T>(
         &self,
         fence: Fence,

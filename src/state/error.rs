@@ -73,7 +73,7 @@ pub enum StateError {
         /// The attempt that the store belongs to.
         by: Attempt,
     },
-    /// An earlier job failed, and commits that were not durable are lost with it: the next attempt begins at a checkpoint.
+    /// An earlier job failed, and what it was to write is lost: the next attempt begins at a checkpoint.
     #[error("{} was closed after an earlier failure", file.display())]
     Closed {
         /// The database file.
