@@ -114,14 +114,14 @@ impl<K: Key> ActivePanes<K> {
         self.rows.look_ahead(place.stretch, hashes);
     }
 
-    /// Notes down that a key has the pane of `place`.
+    /// Notes down that a key has the pane of `place`. All windows until `fired` have fired.
     #[inline]
-    pub(super) fn add(&mut self, place: Place, hash: KeyHash, key: &K) -> Result<()> {
+    pub(super) fn add(&mut self, place: Place, fired: Timestamp, hash: KeyHash, key: &K) -> Result<()> {
         let none = || PanesOfKey { bits: 0, fired: place.before };
         let row = self.rows.get_or_insert_with(place.stretch, hash, key, none)?;
         row.bits |= 1 << place.bit;
-        // After a restart, the clock may be behind what it was.
-        row.fired = row.fired.min(place.before);
+        // After a restart, the clock may be behind what it was. Windows that have fired without the key are over for it too.
+        row.fired = row.fired.min(place.before).max(fired);
         Ok(())
     }
 
@@ -158,9 +158,13 @@ impl<K: Key> ActivePanes<K> {
     fn join_stretches(&mut self, run: &Run, keys: &mut Vec<ActiveKey<K>>) -> Result<()> {
         let other = run.stretch + i64::from(!run.is_behind_first);
         self.rows.look_ahead(other, keys.iter().map(|key| key.hash));
+        let fires_at = run.window.max_timestamp();
         for key in keys.iter_mut() {
-            if let Some(row) = self.rows.get(other, key.hash, &key.key)? {
-                key.bits = if run.is_behind_first { 0 } else { key.bits | PaneBits::from(row.bits) << u64::BITS };
+            match self.rows.get(other, key.hash, &key.key)? {
+                Some(_) if run.is_behind_first => key.bits = 0,
+                // Else the window has fired before the key had those panes.
+                Some(row) if row.fired < fires_at => key.bits |= PaneBits::from(row.bits) << u64::BITS,
+                _ => {}
             }
         }
         keys.retain(|key| key.bits & run.bits != 0);

@@ -107,7 +107,7 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Shared<Z, T, A
             self.firsts += 1;
             let place = || self.active.place_of(pane, self.fired, &mut self.panes);
             if let Some(place) = *self.latest.place.get_or_insert_with(place) {
-                self.active.add(place, hash, key)?;
+                self.active.add(place, self.fired, hash, key)?;
             }
         }
         Ok(())

@@ -20,7 +20,7 @@ const KEYS: [&str; 3] = ["a", "b", "c"];
 /// a value of its own, so that a sum tells which ones it is of.
 #[derive(Debug, Clone)]
 pub(super) struct History {
-    steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
     /// What the modes leave to chance.
     pub(super) seed: u64,
     pub(super) variant: Variant,

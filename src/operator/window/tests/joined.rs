@@ -10,7 +10,7 @@ use super::undisclosed::Undisclosed;
 use crate::model::Data;
 use crate::operator::window::contents::{Contents, Evicts, Listed, Pairs, Sides};
 use crate::operator::window::evictor::Count as LastRecords;
-use crate::operator::window::reference::{Cut, Fire, Rules, Time};
+use crate::operator::window::reference::{Cut, Fire, Rules, Step, Time};
 use crate::operator::window::trigger::{Count, EndOfStream, EventTime, ProcessingTime, Purging, TriggerFor};
 use crate::operator::window::{
     Evicting, Global, KeepAll, LateTo, PerKey, Session, Sliding, TimeWindow, Tumbling, WindowAssigner, WindowOperator,
@@ -252,4 +252,25 @@ fn each_record_may_let_many_pairs_come() {
     let pairs = (0..12).flat_map(|number| with_left(number).chain(with_right(number)));
     let last = i64::MAX;
     windows.pairs(KeepAll).input(records).expect(pairs.map(|pair| rec_at(pair, last)));
+}
+
+#[test]
+fn window_of_the_clock_that_has_fired_without_a_key_does_not_fire_with_it_because_of_a_restore() {
+    // The last record comes in the millisecond that ends a window, behind that end; its key has older panes near and far.
+    for first in 0..18 {
+        let element = |key, value, time| Step::Element { key, value, time };
+        let steps = vec![
+            Step::Advance(first),
+            element(1, 1, first),
+            Step::Advance(first.max(10)),
+            element(2, 4, first.max(10)),
+            Step::Advance(18),
+            element(1, 16, 18),
+            Step::Advance(i64::MAX),
+        ];
+        let variant = Variant { purging: false, is_asked: false, lists: true, lateness: None };
+        let (cut, assigner) = (Cut::Sliding { size: 16, slide: 3, offset: 0 }, Sliding::of(16.millis(), 3.millis()));
+        let history = History { steps, seed: 0, variant };
+        check(assigner.processing_time(), ProcessingTime, cut, Fire::AtTheEnd, &history);
+    }
 }
