@@ -223,7 +223,7 @@ impl Draft {
                 (windows.aggregate(Sum::of(number)).boxed(), oracle::window_sums(&holds, size_ms, slide_ms))
             }
             "session" => {
-                let gap_ms = (slide_ms..).find(|gap| !oracle::touches(&holds, *gap)).unwrap_or(slide_ms);
+                let gap_ms = (slide_ms..).find(|gap| !oracle::touches(&holds, *gap)).expect("distances end");
                 let windows = stream.key_by(|(key, _)| *key).window(&uid, Session::with_gap(gap_ms.millis()));
                 (windows.aggregate(Sum::of(number)).boxed(), oracle::session_sums(&holds, gap_ms))
             }

@@ -256,16 +256,18 @@ fn each_record_may_let_many_pairs_come() {
 
 #[test]
 fn window_of_the_clock_that_has_fired_without_a_key_does_not_fire_with_it_because_of_a_restore() {
-    // The last record comes in the millisecond that ends a window, behind that end; its key has older panes near and far.
-    for first in 0..18 {
+    // The last record comes in the millisecond that ends a window, behind that end; its key has older panes near and far,
+    // noted down in the same row and in others.
+    for (first, last) in (0..30).flat_map(|first| (18..48).step_by(3).map(move |last| (first, last))) {
+        let (first, other) = (first.min(last), first.max(10).min(last));
         let element = |key, value, time| Step::Element { key, value, time };
         let steps = vec![
             Step::Advance(first),
             element(1, 1, first),
-            Step::Advance(first.max(10)),
-            element(2, 4, first.max(10)),
-            Step::Advance(18),
-            element(1, 16, 18),
+            Step::Advance(other),
+            element(2, 4, other),
+            Step::Advance(last),
+            element(1, 16, last),
             Step::Advance(i64::MAX),
         ];
         let variant = Variant { purging: false, is_asked: false, lists: true, lateness: None };
