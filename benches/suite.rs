@@ -3,9 +3,6 @@
 //! `cargo bench --bench suite -- WORKLOAD [key=value ...]`. Keys are `records`, `keys`, `campaigns`, `ads` (per campaign),
 //! `rate` (records per second), `kill_at` (a record of subtask 0), `checkpoint_ms` (0 = off), `parallelism`, `state_dir`,
 //! `memory` (bytes per subtask), `operators` (of a chain). The line goes to standard output, everything else to standard error.
-//!
-//! Unless `GLIBC_TUNABLES` is set, to anything, the process starts itself again with memory in huge pages where the system
-//! grants them to those who ask: state that is larger than the caches is then read several times as fast.
 
 #[path = "suite/chain.rs"]
 mod chain;
@@ -69,24 +66,7 @@ const WORKLOADS: [(&str, Run); 10] = [
     ("exchange", exchange::run),
 ];
 
-/// Starts the process again with huge pages. Comes back if it has them, or if that is not possible.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn ask_for_huge_pages() {
-    use std::os::unix::process::CommandExt;
-
-    // Only a process that starts can tell its allocator.
-    let (name, value) = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
-    if let (None, Ok(own)) = (std::env::var_os(name), std::env::current_exe()) {
-        let error = std::process::Command::new(own).args(std::env::args_os().skip(1)).env(name, value).exec();
-        eprintln!("without huge pages: {error}");
-    }
-}
-
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn ask_for_huge_pages() {}
-
 fn main() -> ExitCode {
-    ask_for_huge_pages();
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     let Some(name) = arguments.next() else {
         eprintln!("no workload is named: nothing to measure; try `cargo bench --bench suite -- w3 records=1000000`");

@@ -18,6 +18,9 @@ mod platform {
 
     use super::Duration;
 
+    /// To set a timer may take as long as this: one that is to ring earlier rings before the thread can sleep, and only costs.
+    const FINEST: Duration = Duration::from_micros(20);
+
     /// A timer of the kernel. A thread that waits for it sleeps, and is awake for everything else as well.
     #[derive(Debug, Clone)]
     pub(crate) struct FineTimer(Arc<AsyncFd<OwnedFd>>);
@@ -36,11 +39,10 @@ mod platform {
             Some(Self(Arc::new(timer)))
         }
 
-        /// Is ready `time` after this is awaited. One ring at a time: the one before must be over.
+        /// Is ready `time` after this is awaited, or [`FINEST`] if that is longer. One ring at a time: the one before must be over.
         pub(crate) async fn ring_after(self, time: Duration) -> io::Result<()> {
             let never = Timespec { tv_sec: 0, tv_nsec: 0 };
-            // No time at all would turn the timer off.
-            let time = time.max(Duration::from_nanos(1));
+            let time = time.max(FINEST);
             let time = Timespec::try_from(time).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
             let once = Itimerspec { it_interval: never, it_value: time };
             timerfd_settime(&*self.0, TimerfdTimerFlags::empty(), &once)?;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use millstream_actors::ids::CheckpointId;
 use redb::{Database, ReadableDatabase, ReadableTable};
@@ -17,6 +18,9 @@ use super::changelog::{Block, TableId};
 use super::database::{DatabaseFile, Fence, begin_durable};
 use super::opening::refused;
 use super::{Latch, StateError};
+
+/// Rows merged into the base before others may have the core: some tens of microseconds of work.
+const ROWS_PER_TURN: usize = 64;
 
 /// A job that makes a snapshot durable. It blocks.
 pub type PersistJob = Box<dyn FnOnce() -> Result<Persisted, StateError> + Send>;
@@ -202,7 +206,10 @@ fn merge<'a>(
     order.sort_unstable_by(|a, b| rows.key(*a).cmp(rows.key(*b)));
     let (mut all, mut by_part) = (0, BTreeMap::new());
     let mut stored = Vec::new();
-    for row in order {
+    for (at, row) in order.into_iter().enumerate() {
+        if at % ROWS_PER_TURN == ROWS_PER_TURN - 1 {
+            thread::yield_now();
+        }
         let key = rows.key(row);
         let more = match row.end {
             Some(end) => {

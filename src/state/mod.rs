@@ -7,6 +7,7 @@ mod base;
 mod changelog;
 mod chunks;
 mod commit;
+mod courteous_file;
 mod crash;
 mod database;
 mod deadlines;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use millstream_actors::error::panic_message;
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 
+use super::courteous_file::CourteousFile;
 use super::{StateError, StateOptions};
 
 /// Opens the database at `path`, or the backend that the options put in its place, creating it if need be.
@@ -28,7 +29,9 @@ pub(super) fn open(
         }
         None => {
             remove_if_unborn(path).map_err(|source| StateError::io(path, source))?;
-            let opened = builder.create(path);
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+            let file = file.map_err(|source| StateError::io(path, source))?;
+            let opened = CourteousFile::new(file).and_then(|file| builder.create_with_backend(file));
             sync_directory(path)?;
             opened
         }
