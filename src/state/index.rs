@@ -13,7 +13,7 @@ pub(super) struct Index {
 
 /// More tables would grow in smaller steps, but what tells of them should stay in the processor's nearest cache.
 const TABLES: usize = 1 << TABLE_BITS;
-const TABLE_BITS: u32 = 6;
+const TABLE_BITS: u32 = 8;
 
 /// Where the search for a fragment begins.
 #[derive(Debug, Clone, Copy)]
@@ -215,8 +215,8 @@ mod tests {
     #[test]
     fn tables_are_evenly_used() {
         let mut index = Index::new();
-        (0..64_000).for_each(|id| index.insert(hash_key(&id).for_table(), id));
-        assert!(index.tables.iter().all(|table| (850..1150).contains(&table.used)));
+        (0..256_000).for_each(|id| index.insert(hash_key(&id).for_table(), id));
+        assert!(index.tables.iter().all(|table| (800..1200).contains(&table.used)));
     }
 
     #[test]
