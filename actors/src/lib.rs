@@ -30,6 +30,7 @@ mod deployment;
 mod enumerator;
 mod fine_timer;
 mod mail;
+mod processor_time;
 mod standstill;
 mod subtask;
 mod subtask_checkpoints;

@@ -9,6 +9,7 @@ use actix::{ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 
 use crate::alarms::Alarms;
 use crate::fine_timer::FineTimer;
+use crate::processor_time::ProcessorTime;
 use crate::subtask::Subtask;
 
 /// Alarms of the runtime are no finer than this.
@@ -34,6 +35,7 @@ pub(crate) struct Turns {
     is_scheduled: bool,
     alarms: Alarms,
     nap: Nap,
+    processor: ProcessorTime,
 }
 
 /// Sleep for less than [`TICK`].
@@ -86,6 +88,10 @@ impl Subtask {
             return ctx.terminate();
         }
         let began = self.setup.environment.clock.now();
+        let is_real = self.setup.environment.chance.is_none();
+        if is_real {
+            self.turns.processor.begin(began);
+        }
         let mut next = Next::Sleep;
         self.guarded(ctx, |this| {
             next = this.work()?;
@@ -95,6 +101,9 @@ impl Subtask {
         let ended = self.setup.environment.clock.now();
         self.view.slices += 1;
         self.view.longest_slice = self.view.longest_slice.max(ended.since(began));
+        if is_real {
+            self.view.longest_work = self.turns.processor.end(ended.since(began), self.view.longest_work);
+        }
         self.show_time(ended);
         if matches!(next, Next::Again) && self.setup.environment.choose(2) == 1 {
             // Chance may let a subtask be slow.

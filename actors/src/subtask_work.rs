@@ -14,7 +14,7 @@ use crate::sabotage::Sabotage;
 use crate::subtask::{Ended, Persisting, Subtask};
 use crate::subtask_reader::Reader;
 use crate::subtask_turns::Next;
-use crate::task::{Emission, TaskEvent, Then};
+use crate::task::{Emission, Progress, TaskEvent, Then};
 use crate::time::{Moment, TimeSignal};
 
 /// A run slice ends behind the first chunk that ends later than this after its beginning: letters are answered within a
@@ -109,7 +109,8 @@ impl Subtask {
             }
             let reads = matches!(self.reader, Reader::Reading(_));
             if self.emission == Emission::Unfinished || self.intake.in_hand.is_some() || reads {
-                match self.run_chunk()? {
+                let Progress { records, then } = self.run_chunk()?;
+                match then {
                     Then::BatchDone => self.intake.in_hand = None,
                     Then::More | Then::Unfinished | Then::Waiting => {}
                     Then::Blocked if will_be_woken => {
@@ -127,7 +128,7 @@ impl Subtask {
                     Then::SplitsFinished => self.ask_for_split()?,
                 }
                 let now = self.setup.environment.clock.now();
-                self.fit_chunk(now.since(std::mem::replace(&mut before, now)));
+                self.fit_chunk(records, now.since(std::mem::replace(&mut before, now)));
                 if self.slice_ends(began, now) {
                     return Ok(Next::Again);
                 }
@@ -144,7 +145,7 @@ impl Subtask {
     }
 
     /// Lets the task take some records.
-    fn run_chunk(&mut self) -> Result<Then, Ended> {
+    fn run_chunk(&mut self) -> Result<Progress, Ended> {
         let environment = &self.setup.environment;
         let mut budget =
             if environment.chance.is_some() { 1 + environment.choose(CHANCE_RECORDS) } else { self.intake.chunk };
@@ -177,14 +178,15 @@ impl Subtask {
                 self.tell_supervisor(ToSupervisor::FirstRecord(self.setup.environment.clock.now()));
             }
         }
-        Ok(progress.then)
+        Ok(progress)
     }
 
-    /// Takes fewer records at once if those taken last were slow, since their state had to be read from disk, say.
-    fn fit_chunk(&mut self, took: Duration) {
+    /// Takes fewer records at once if those taken last were slow, since their state had to be read from disk, say; and more
+    /// again once as many as can be taken were fast. The few that end a batch say nothing of that.
+    fn fit_chunk(&mut self, records: usize, took: Duration) {
         if took > SLICE {
             self.intake.chunk = (self.intake.chunk / 2).max(LEAST_CHUNK_RECORDS);
-        } else if took < SLICE / 4 {
+        } else if took < SLICE / 4 && records >= self.intake.chunk {
             self.intake.chunk = (self.intake.chunk * 2).min(CHUNK_RECORDS);
         }
     }

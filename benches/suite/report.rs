@@ -109,6 +109,7 @@ impl Report {
         total: &Total,
         options: JobOptions,
     ) -> Result<Self, String> {
+        let stolen_before = stolen_ms();
         let mut job = topology.start(options).map_err(|error| error.to_string())?;
         let mut clock = ClockStart::default();
         job.wait_until(|view| {
@@ -123,6 +124,7 @@ impl Report {
         let mut durations = view.checkpoints.iter().map(|checkpoint| checkpoint.duration).collect::<Vec<_>>();
         durations.sort_unstable();
         let millis_of = |duration: Option<&Duration>| duration.map_or(0.0, |duration| millis(*duration));
+        let longest_work = view.subtasks.values().map(|subtask| subtask.longest_work).max();
         let longest_slice = view.subtasks.values().map(|subtask| subtask.longest_slice).max();
         let to_first = clock.instant(first).map(|first| first.saturating_duration_since(parameters.began));
         let line = json!({
@@ -143,6 +145,8 @@ impl Report {
             },
             "restarts": view.attempts.len() - 1,
             "longest_slice_ms": millis_of(longest_slice.as_ref()),
+            "longest_work_ms": millis_of(longest_work.as_ref()),
+            "stolen_ms": stolen_ms().saturating_sub(stolen_before),
             "start_to_first_record_ms": millis_of(to_first.as_ref()),
         });
         let Value::Object(line) = line else { return Err("the line is no object".to_owned()) };
@@ -205,4 +209,12 @@ fn peak_rss_mb() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse::<u64>().ok());
     kib.unwrap_or(0) / 1024
+}
+
+/// How long a core of this machine has waited for the machine below, since both were started, as Linux counts it, in
+/// hundredths of a second; 0 elsewhere.
+fn stolen_ms() -> u64 {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let ticks = stat.lines().next().and_then(|all| all.split_whitespace().nth(8)?.parse::<u64>().ok());
+    ticks.unwrap_or(0) * 10
 }
