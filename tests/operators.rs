@@ -2,10 +2,11 @@
 
 mod rig;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
 
 use millstream::actors::error::FailureKind;
 use millstream::actors::ids::CheckpointId;
@@ -206,6 +207,36 @@ fn reduce_emits_the_first_record_as_it_is() {
 #[test]
 fn count_counts_from_one() {
     assert_keyed(|keyed| keyed.count("counts"), folded(0, |count, _| *count += 1));
+}
+
+/// A value that tells on which threads those like it have ended.
+struct Traced {
+    number: u64,
+    ends: Arc<Mutex<HashSet<ThreadId>>>,
+}
+
+impl Drop for Traced {
+    fn drop(&mut self) {
+        self.ends.lock().expect("nobody panics here").insert(thread::current().id());
+    }
+}
+
+/// On how many threads the values end that one subtask reads, and that `count` counts in two.
+fn ends_of_values<C: Chain<Out = (u64, u64)>>(count: impl Fn(KeyedStream<u64, Traced>) -> Stream<C>) -> usize {
+    let (ends, topology) = (Arc::default(), Topology::new("ends"));
+    let traces = Arc::clone(&ends);
+    let values = Generator::new(RECORDS, move |number| Traced { number, ends: Arc::clone(&traces) });
+    let keyed = topology.source("values", values).parallelism(1).key_by(|value| value.number % 10);
+    let counts = count(keyed.parallelism(2)).collect("output");
+    topology.start(rig::options(2)).expect("it must not fail").wait().expect("it must not fail");
+    rig::assert_output(counts.take(), &rig::running_counts((0..RECORDS).map(|number| number % 10)), "counts");
+    ends.lock().expect("nobody panics here").len()
+}
+
+#[test]
+fn values_that_are_only_counted_do_not_travel() {
+    assert_eq!(ends_of_values(|values| values.count("counts")), 1);
+    assert_eq!(ends_of_values(|values| values.fold("counts", 0, |count, _| *count += 1)), 2);
 }
 
 #[test]

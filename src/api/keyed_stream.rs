@@ -77,6 +77,16 @@ impl<K: Key, T: Data> KeyedStream<K, T> {
 
     /// Begins the block of the keyed operator, which keeps state under `uid`.
     pub(super) fn begin(self, uid: &str) -> Stream<BatchHead<Keyed<K, T>>> {
+        self.begin_with(uid)
+    }
+
+    /// The same for an operator that asks of the records only which keys they have: their values do not travel.
+    fn begin_with_keys(self, uid: &str) -> Stream<BatchHead<Keyed<K, ()>>> {
+        self.before.keys_only();
+        self.begin_with(uid)
+    }
+
+    fn begin_with<V: Data>(self, uid: &str) -> Stream<BatchHead<Keyed<K, V>>> {
         let shape = BlockShape { inputs: vec![self.input()], parallelism: self.parallelism, ..BlockShape::default() };
         let stream = Stream::begin(self.topology, shape, BlockMakers::default(), Arc::new(|_| Ok(BatchHead::new())));
         stream.topology.draft().keeps_state(stream.block, uid);
@@ -207,25 +217,7 @@ impl<K: Key, T: Data> KeyedStream<K, T> {
         A: Data + Clone + Serialize + DeserializeOwned,
         F: FnMut(&mut A, T) + Clone + Send + 'static,
     {
-        self.fold_as("fold", uid, start, step)
-    }
-
-    fn fold_as<A, F>(
-        self,
-        kind: &'static str,
-        uid: &str,
-        start: A,
-        step: F,
-    ) -> Stream<impl Chain<Out = (K, A)> + use<K, T, A, F>>
-    where
-        A: Data + Clone + Serialize + DeserializeOwned,
-        F: FnMut(&mut A, T) + Clone + Send + 'static,
-    {
-        let (prototype, name) = (Prototype::new((start, step)), uid.to_owned());
-        self.begin(uid).then(kind, Some(uid), move |context| {
-            let (start, step) = prototype.instance();
-            Ok(Fold::new(context.table(&name)?, start, step))
-        })
+        fold_as("fold", uid, self.begin(uid), start, step)
     }
 
     /// Combines the records of each key: `step` merges each record into what came before, and the result so far is
@@ -243,9 +235,10 @@ impl<K: Key, T: Data> KeyedStream<K, T> {
             .then("reduce", Some(uid), move |context| Ok(Reduce::new(context.table(&name)?, prototype.instance())))
     }
 
-    /// Counts the records of each key, from 1, and emits the count after each.
+    /// Counts the records of each key, from 1, and emits the count after each. Keys travel alone: their values are dropped in
+    /// the subtask that sends them.
     pub fn count(self, uid: &str) -> Stream<impl Chain<Out = (K, u64)> + use<K, T>> {
-        self.fold_as("count", uid, 0, |count: &mut u64, _| *count += 1)
+        fold_as("count", uid, self.begin_with_keys(uid), 0, |count: &mut u64, ()| *count += 1)
     }
 
     /// Sums what `value_of` gives for the records of each key, and emits the sum so far after each.
@@ -256,7 +249,7 @@ impl<K: Key, T: Data> KeyedStream<K, T> {
         N: Data + Clone + Default + AddAssign + Serialize + DeserializeOwned,
         F: FnMut(&T) -> N + Clone + Send + 'static,
     {
-        self.fold_as("sum", uid, N::default(), move |sum: &mut N, record| *sum += value_of(&record))
+        fold_as("sum", uid, self.begin(uid), N::default(), move |sum: &mut N, record| *sum += value_of(&record))
     }
 
     /// Keeps the smallest of what `value_of` gives for the records of each key, and emits it after each.
@@ -294,6 +287,26 @@ impl<K: Key, T: Data> KeyedStream<K, T> {
                 *best = Some(new);
             }
         };
-        self.fold_as(kind, uid, None, step).flat_map(|(key, best): (K, Option<N>)| best.map(|best| (key, best)))
+        fold_as(kind, uid, self.begin(uid), None, step)
+            .flat_map(|(key, best): (K, Option<N>)| best.map(|best| (key, best)))
     }
+}
+
+/// Ends the block that `stream` begins with an accumulator per key.
+fn fold_as<K: Key, T: Data, A, F>(
+    kind: &'static str,
+    uid: &str,
+    stream: Stream<BatchHead<Keyed<K, T>>>,
+    start: A,
+    step: F,
+) -> Stream<impl Chain<Out = (K, A)> + use<K, T, A, F>>
+where
+    A: Data + Clone + Serialize + DeserializeOwned,
+    F: FnMut(&mut A, T) + Clone + Send + 'static,
+{
+    let (prototype, name) = (Prototype::new((start, step)), uid.to_owned());
+    stream.then(kind, Some(uid), move |context| {
+        let (start, step) = prototype.instance();
+        Ok(Fold::new(context.table(&name)?, start, step))
+    })
 }

@@ -1,4 +1,4 @@
-//! Sends records to the subtasks that own their keys: each for itself, or what is aggregated of them here.
+//! Sends records to the subtasks that own their keys: each for itself, its key only, or what is aggregated of them here.
 
 use std::sync::{Arc, OnceLock};
 
@@ -16,9 +16,15 @@ use crate::operator::window::{KeyedPartial, LocalAggregate, WindowAssigner};
 /// Makes the router of one subtask that aggregates, given its index.
 type OpenAggregating<T> = Box<dyn Fn(&BlockDeploy, u32) -> Box<dyn Router<T>> + Send + Sync>;
 
-/// Whether the records of a keyed stream are aggregated before they travel. What reads the stream decides, after the block
-/// that sends them was closed.
-pub(crate) struct BeforeExchange<T>(Arc<OnceLock<OpenAggregating<T>>>);
+/// What is made of the records of a keyed stream before they travel. What reads the stream decides, after the block that
+/// sends them was closed.
+pub(crate) struct BeforeExchange<T>(Arc<OnceLock<Before<T>>>);
+
+/// See [`BeforeExchange`].
+enum Before<T> {
+    KeysOnly,
+    Aggregate(OpenAggregating<T>),
+}
 
 impl<T> Clone for BeforeExchange<T> {
     fn clone(&self) -> Self {
@@ -32,6 +38,12 @@ impl<K: Key, T: Data> BeforeExchange<Keyed<K, T>> {
         Self(Arc::default())
     }
 
+    /// Values stay behind, and the reader gets `Keyed<K, ()>`: what is not read need not travel.
+    pub(crate) fn keys_only(&self) {
+        // There is one reader.
+        let _ = self.0.set(Before::KeysOnly);
+    }
+
     /// What `open` makes aggregates them.
     pub(crate) fn aggregate<A, G>(&self, open: impl Fn() -> LocalAggregate<K, T, A, G> + Send + Sync + 'static)
     where
@@ -43,13 +55,14 @@ impl<K: Key, T: Data> BeforeExchange<Keyed<K, T>> {
             Box::new(AggregatingRouter { local: open(), partials }) as Box<dyn Router<Keyed<K, T>>>
         };
         // There is one reader.
-        let _ = self.0.set(Box::new(open));
+        let _ = self.0.set(Before::Aggregate(Box::new(open)));
     }
 
     /// The router of one subtask.
     pub(crate) fn router(&self, deploy: &BlockDeploy, index: u32) -> KeyRouter<K, T> {
         match self.0.get() {
-            Some(open) => KeyRouter::Aggregating(open(deploy, index)),
+            Some(Before::KeysOnly) => KeyRouter::KeysOnly(by_key(deploy, index)),
+            Some(Before::Aggregate(open)) => KeyRouter::Aggregating(open(deploy, index)),
             None => KeyRouter::EachRecord(by_key(deploy, index)),
         }
     }
@@ -66,6 +79,7 @@ fn by_key<K: Key, T: Data>(deploy: &BlockDeploy, index: u32) -> PartitionRouter<
 /// Sends the records of a keyed stream.
 pub(crate) enum KeyRouter<K: Key, T> {
     EachRecord(PartitionRouter<Keyed<K, T>, ByKeyGroup>),
+    KeysOnly(PartitionRouter<Keyed<K, ()>, ByKeyGroup>),
     Aggregating(Box<dyn Router<Keyed<K, T>>>),
 }
 
@@ -73,6 +87,7 @@ impl<K: Key, T: Data> Router<Keyed<K, T>> for KeyRouter<K, T> {
     fn room(&self, outputs: &mut Outputs) -> usize {
         match self {
             Self::EachRecord(router) => router.room(outputs),
+            Self::KeysOnly(router) => router.room(outputs),
             Self::Aggregating(router) => router.room(outputs),
         }
     }
@@ -81,6 +96,11 @@ impl<K: Key, T: Data> Router<Keyed<K, T>> for KeyRouter<K, T> {
     fn route(&mut self, record: Record<Keyed<K, T>>, outputs: &mut Outputs) -> Result<()> {
         match self {
             Self::EachRecord(router) => router.route(record, outputs),
+            Self::KeysOnly(router) => {
+                let Record { value: Keyed { hash, key, value }, time } = record;
+                drop(value);
+                router.route(Record { value: Keyed { hash, key, value: () }, time }, outputs)
+            }
             Self::Aggregating(router) => router.route(record, outputs),
         }
     }
@@ -88,6 +108,7 @@ impl<K: Key, T: Data> Router<Keyed<K, T>> for KeyRouter<K, T> {
     fn flush(&mut self, outputs: &mut Outputs) -> Result<()> {
         match self {
             Self::EachRecord(router) => router.flush(outputs),
+            Self::KeysOnly(router) => router.flush(outputs),
             Self::Aggregating(router) => router.flush(outputs),
         }
     }
@@ -95,6 +116,7 @@ impl<K: Key, T: Data> Router<Keyed<K, T>> for KeyRouter<K, T> {
     fn flush_before(&mut self, signal: TimeSignal, outputs: &mut Outputs) -> Result<()> {
         match self {
             Self::EachRecord(router) => router.flush_before(signal, outputs),
+            Self::KeysOnly(router) => router.flush_before(signal, outputs),
             Self::Aggregating(router) => router.flush_before(signal, outputs),
         }
     }
