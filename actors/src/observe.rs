@@ -80,8 +80,8 @@ pub struct SubtaskView {
     /// The longest run slice, by the clock on the wall: letters waited for as long as this.
     pub longest_slice: Duration,
     /// The most processor time that a run slice took, or up to half a millisecond more than that; zero where the system does
-    /// not tell. It is less than [`Self::longest_slice`] where the thread did not work but wait: for a core, or for a function that
-    /// blocks.
+    /// not tell, and where time is virtual. It is less than [`Self::longest_slice`] where the thread did not work but wait: for
+    /// a core, or for a function that blocks.
     pub longest_work: Duration,
     /// Slices that ended because an output had no credit.
     pub blocked: u64,
