@@ -211,8 +211,8 @@ fn peak_rss_mb() -> u64 {
     kib.unwrap_or(0) / 1024
 }
 
-/// How long a core of this machine has waited for the machine below, since both were started, as Linux counts it, in
-/// hundredths of a second; 0 elsewhere.
+/// For how many milliseconds cores of this machine have waited for the machine below, as Linux knows it, which counts tens of
+/// them; 0 elsewhere.
 fn stolen_ms() -> u64 {
     let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
     let ticks = stat.lines().next().and_then(|all| all.split_whitespace().nth(8)?.parse::<u64>().ok());
