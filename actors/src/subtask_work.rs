@@ -55,6 +55,16 @@ impl Intake {
         self.queues[channel.index()].push_back(item);
         self.queues.iter().map(VecDeque::len).sum()
     }
+
+    /// Takes fewer records at once if those taken last were slow, since their state had to be read from disk, say; and more
+    /// again once as many as can be taken were fast. The few that end a batch say nothing of that.
+    fn fit_chunk(&mut self, records: usize, took: Duration) {
+        if took > SLICE {
+            self.chunk = (self.chunk / 2).max(LEAST_CHUNK_RECORDS);
+        } else if took < SLICE / 4 && records >= self.chunk {
+            self.chunk = (self.chunk * 2).min(CHUNK_RECORDS);
+        }
+    }
 }
 
 impl Subtask {
@@ -128,7 +138,7 @@ impl Subtask {
                     Then::SplitsFinished => self.ask_for_split()?,
                 }
                 let now = self.setup.environment.clock.now();
-                self.fit_chunk(records, now.since(std::mem::replace(&mut before, now)));
+                self.intake.fit_chunk(records, now.since(std::mem::replace(&mut before, now)));
                 if self.slice_ends(began, now) {
                     return Ok(Next::Again);
                 }
@@ -181,16 +191,6 @@ impl Subtask {
         Ok(progress)
     }
 
-    /// Takes fewer records at once if those taken last were slow, since their state had to be read from disk, say; and more
-    /// again once as many as can be taken were fast. The few that end a batch say nothing of that.
-    fn fit_chunk(&mut self, records: usize, took: Duration) {
-        if took > SLICE {
-            self.intake.chunk = (self.intake.chunk / 2).max(LEAST_CHUNK_RECORDS);
-        } else if took < SLICE / 4 && records >= self.intake.chunk {
-            self.intake.chunk = (self.intake.chunk * 2).min(CHUNK_RECORDS);
-        }
-    }
-
     /// Whether others have their turn now, which is `now`.
     pub(crate) fn slice_ends(&self, began: Moment, now: Moment) -> bool {
         let environment = &self.setup.environment;
@@ -235,5 +235,25 @@ impl Subtask {
                 TimeSignal::Active => ValveEvent::Active { channel },
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_records_are_taken_in_smaller_chunks_until_full_ones_are_fast() {
+        let (mut intake, fast, slow) = (Intake::new(1), SLICE / 5, SLICE * 2);
+        (0..20).for_each(|_| intake.fit_chunk(intake.chunk, slow));
+        assert_eq!(intake.chunk, LEAST_CHUNK_RECORDS);
+        (0..20).for_each(|_| intake.fit_chunk(LEAST_CHUNK_RECORDS - 1, fast));
+        assert_eq!(intake.chunk, LEAST_CHUNK_RECORDS, "few records are fast however slow each of them is");
+        intake.fit_chunk(LEAST_CHUNK_RECORDS, SLICE / 2);
+        assert_eq!(intake.chunk, LEAST_CHUNK_RECORDS, "neither fast nor slow");
+        intake.fit_chunk(LEAST_CHUNK_RECORDS, fast);
+        assert_eq!(intake.chunk, 2 * LEAST_CHUNK_RECORDS);
+        (0..20).for_each(|_| intake.fit_chunk(intake.chunk, fast));
+        assert_eq!(intake.chunk, CHUNK_RECORDS);
     }
 }
