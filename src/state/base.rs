@@ -31,6 +31,8 @@ pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("
 
 /// Bytes of a base key before the key's own: table and key group, both big endian so that they sort.
 pub(super) const PREFIX_BYTES: usize = 4;
+/// Bytes of the number of a table in it.
+pub(super) const TABLE_BYTES: usize = 2;
 /// Bytes of a base value before the value's own.
 pub(super) const CRC_BYTES: usize = 4;
 

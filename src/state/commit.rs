@@ -6,15 +6,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 
 use millstream_actors::ids::CheckpointId;
 use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::base::{
-    BASE, BASE_PARTS, BASE_ROWS, CHANGELOG, CHECKPOINTS, CRC_BYTES, PREFIX_BYTES, Snapshot, TABLES, row_checksum,
+    BASE, BASE_PARTS, BASE_ROWS, CHANGELOG, CHECKPOINTS, CRC_BYTES, PREFIX_BYTES, Snapshot, TABLE_BYTES, TABLES,
+    row_checksum,
 };
 use super::changelog::{Block, TableId};
+use super::courtesy::offer_core;
 use super::database::{DatabaseFile, Fence, begin_durable};
 use super::opening::refused;
 use super::{Latch, StateError};
@@ -110,6 +111,7 @@ impl Persist {
                 let place = (block.table.0, block.checkpoint.0, block.seq);
                 let mut stored = changelog.insert_reserve(place, block.stored_bytes()).map_err(&refused_storage)?;
                 block.store(stored.as_mut());
+                offer_core();
                 rows += u64::from(block.rows);
                 bytes += block.stored_bytes() as u64;
             }
@@ -143,6 +145,15 @@ pub(super) struct FoldRow {
 impl FoldRows {
     fn key(&self, row: FoldRow) -> &[u8] {
         &self.bytes[row.start..row.key_end]
+    }
+
+    /// The first bytes of the key behind the table's number, as a number that sorts as they do.
+    fn begins(&self, row: FoldRow) -> u64 {
+        let key = &self.key(row)[TABLE_BYTES..];
+        let mut first = [0; 8];
+        let some = key.len().min(first.len());
+        first[..some].copy_from_slice(&key[..some]);
+        u64::from_be_bytes(first)
     }
 
     /// The part of the key whose rows are counted.
@@ -189,7 +200,11 @@ impl Fold {
             let mut changelog = transaction.open_table(CHANGELOG).map_err(&refused_table)?;
             for (table, through) in &self.drop {
                 let old = (table.0, 0, 0)..=(table.0, through.0, u32::MAX);
-                changelog.retain_in(old, |_, _| false).map_err(&refused_storage)?;
+                let leave = |_, _: &_| {
+                    offer_core();
+                    false
+                };
+                changelog.retain_in(old, leave).map_err(&refused_storage)?;
             }
         }
         transaction.commit().map_err(refused(path))?;
@@ -202,13 +217,13 @@ fn merge<'a>(
     rows: &'a FoldRows,
     base: &mut redb::Table<'_, &'static [u8], &'static [u8]>,
 ) -> Result<(i64, BTreeMap<&'a [u8], i64>), redb::StorageError> {
-    let mut order = rows.rows.clone();
-    order.sort_unstable_by(|a, b| rows.key(*a).cmp(rows.key(*b)));
+    let mut order: Vec<_> = rows.rows.iter().map(|row| (rows.begins(*row), *row)).collect();
+    order.sort_unstable_by(|(a, left), (b, right)| a.cmp(b).then_with(|| rows.key(*left).cmp(rows.key(*right))));
     let (mut all, mut by_part) = (0, BTreeMap::new());
     let mut stored = Vec::new();
-    for (at, row) in order.into_iter().enumerate() {
+    for (at, (_, row)) in order.into_iter().enumerate() {
         if at % ROWS_PER_TURN == ROWS_PER_TURN - 1 {
-            thread::yield_now();
+            offer_core();
         }
         let key = rows.key(row);
         let more = match row.end {

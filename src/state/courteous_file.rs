@@ -1,21 +1,19 @@
-//! Decides when a thread that writes to a database file lets others have its core; names `redb`.
+//! Decides in which pieces a database file is written, so that others get the core between them; names `redb`.
 
 use std::fs::File;
 use std::io;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use redb::backends::FileBackend;
 use redb::{BackendError, DatabaseError, StorageBackend};
 
+use super::courtesy::offer_core;
+
 /// Bytes written between two offers of the core: some tens of microseconds of work.
 const PIECE: usize = 64 << 10;
 
-/// A database file whose writers offer their core to others between pieces of their work.
-///
-/// A kernel may let a thread go on until its next tick, some milliseconds, before it asks whether another should run; a
-/// subtask that the writer has interrupted in a run slice waits for as long. An offer that nobody takes costs a microsecond.
+/// A database file whose writers [offer their core](offer_core) to others between pieces of their work.
 #[derive(Debug)]
 pub(super) struct CourteousFile {
     file: FileBackend,
@@ -43,7 +41,7 @@ impl StorageBackend for CourteousFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        thread::yield_now();
+        offer_core();
         self.file.sync_data()
     }
 
@@ -55,7 +53,7 @@ impl StorageBackend for CourteousFile {
             // Two writers at once may both offer, or wait a piece longer: that is all that depends on it.
             if self.written.fetch_add(piece.len(), Ordering::Relaxed) + piece.len() >= PIECE {
                 self.written.store(0, Ordering::Relaxed);
-                thread::yield_now();
+                offer_core();
             }
         }
         Ok(())

@@ -8,6 +8,7 @@ mod changelog;
 mod chunks;
 mod commit;
 mod courteous_file;
+mod courtesy;
 mod crash;
 mod database;
 mod deadlines;
