@@ -8,13 +8,14 @@ use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, TableDefinition};
 
 use super::changelog::TableId;
 use super::opening::{guarded, refused};
+use super::pack::Pack;
 use super::{Latch, StateError};
 use crate::model::KeyGroup;
 
 /// Where a block lies: table, checkpoint, position among the blocks of both.
 pub(super) type BlockKey = (u16, u64, u32);
 
-/// Key of a row -> checksum and value.
+/// Key of a [`Pack`] -> its checksum and rows.
 pub(super) const BASE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("base");
 /// Blocks of changed rows.
 pub(super) const CHANGELOG: TableDefinition<'_, BlockKey, &[u8]> = TableDefinition::new("changelog");
@@ -33,8 +34,6 @@ pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("
 pub(super) const PREFIX_BYTES: usize = 4;
 /// Bytes of the number of a table in it.
 pub(super) const TABLE_BYTES: usize = 2;
-/// Bytes of a base value before the value's own.
-pub(super) const CRC_BYTES: usize = 4;
 
 /// Starts a base key.
 pub(super) fn begin_key(table: TableId, group: KeyGroup, out: &mut Vec<u8>) {
@@ -42,18 +41,12 @@ pub(super) fn begin_key(table: TableId, group: KeyGroup, out: &mut Vec<u8>) {
     out.extend_from_slice(&group.0.to_be_bytes());
 }
 
-/// The checksum of a base row.
-pub(super) fn row_checksum(key: &[u8], value: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(key);
-    hasher.update(value);
-    hasher.finalize()
-}
-
 /// A row of the base.
 pub(super) struct StoredRow<'a> {
-    whole_key: &'a [u8],
-    stored: &'a [u8],
+    /// The key in the base.
+    pub(super) whole_key: &'a [u8],
+    /// The encoded value.
+    pub(super) value: &'a [u8],
 }
 
 impl<'a> StoredRow<'a> {
@@ -61,23 +54,12 @@ impl<'a> StoredRow<'a> {
     pub(super) fn key(&self) -> &'a [u8] {
         self.whole_key.get(PREFIX_BYTES..).unwrap_or_default()
     }
-
-    /// The key in the base.
-    pub(super) fn whole_key(&self) -> &'a [u8] {
-        self.whole_key
-    }
-
-    /// The encoded value.
-    ///
-    /// # Errors
-    /// In words, if the row is damaged.
-    pub(super) fn value(&self) -> Result<&'a [u8], String> {
-        check_value(self.whole_key, self.stored)
-    }
 }
 
-/// A row as a range gives it.
+/// An entry as a range gives it.
 type Entry<K, V> = (AccessGuard<'static, K>, AccessGuard<'static, V>);
+/// A pack as the base gives it, with its key.
+type StoredPack = Entry<&'static [u8], &'static [u8]>;
 
 /// The database as it was after one commit.
 pub struct Snapshot {
@@ -110,15 +92,18 @@ impl Snapshot {
         key: &[u8],
         use_value: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<Option<T>, StateError> {
-        let found = self.latch.watch(guarded(&self.file, || {
-            let found = self.base.get(key).map_err(refused(&self.file))?;
-            // The first look at the value is where a damaged page shows.
-            let _ = found.as_ref().map(|found| found.value().len());
-            Ok(found)
-        }))?;
-        let Some(found) = found else { return Ok(None) };
-        let checked = check_value(key, found.value()).and_then(use_value);
-        checked.map(Some).map_err(|detail| self.corrupt(table, group_of(key), detail))
+        let Some((pack_key, stored)) = self.pack_of(key)? else { return Ok(None) };
+        let found = Pack::open(pack_key.value(), stored.value()).and_then(|pack| pack.find(key));
+        let used = found.and_then(|value| value.map(use_value).transpose());
+        used.map_err(|detail| self.corrupt(table, group_of(key), detail))
+    }
+
+    /// The pack that has the row under `key`, a whole base key, if the base has it.
+    fn pack_of(&self, key: &[u8]) -> Result<Option<StoredPack>, StateError> {
+        let refused = refused::<redb::StorageError>(&self.file);
+        let group = key.get(..PREFIX_BYTES).unwrap_or(key);
+        let mut packs = self.latch.watch(guarded(&self.file, || self.base.range(group..=key).map_err(&refused)))?;
+        self.next(|| packs.next_back())
     }
 
     /// Hands the rows whose base keys begin with `prefix` to `visit`, in their order and beginning at the base key `from`,
@@ -134,17 +119,37 @@ impl Snapshot {
         mut visit: impl FnMut(StoredRow<'_>) -> Result<ControlFlow<()>, String>,
     ) -> Result<bool, StateError> {
         let refused = refused::<redb::StorageError>(&self.file);
-        let range = guarded(&self.file, || self.base.range(from..).map_err(&refused));
-        let mut range = self.latch.watch(range)?;
-        while let Some((key, stored)) = self.next(|| range.next())? {
-            let (whole_key, stored) = (key.value(), stored.value());
-            if !whole_key.starts_with(prefix) {
+        let first = self.pack_of(from)?;
+        let first = first.as_ref().map_or(from, |(key, _)| key.value());
+        let mut packs = self.latch.watch(guarded(&self.file, || self.base.range(first..).map_err(&refused)))?;
+        while let Some((key, stored)) = self.next(|| packs.next())? {
+            let (key, stored) = (key.value(), stored.value());
+            // All rows of a pack have the table and the group of its key.
+            let of_all = prefix.len().min(PREFIX_BYTES);
+            if key.get(..of_all) != Some(&prefix[..of_all]) {
                 break;
             }
-            let visited = visit(StoredRow { whole_key, stored });
-            if visited.map_err(|detail| self.corrupt(table, group_of(whole_key), detail))?.is_break() {
-                return Ok(false);
-            }
+            let visited = Pack::open(key, stored).and_then(|pack| {
+                pack.visit(|whole_key, value| {
+                    if whole_key < from {
+                        return ControlFlow::Continue(());
+                    }
+                    if !whole_key.starts_with(prefix) {
+                        return ControlFlow::Break(Ok(true));
+                    }
+                    match visit(StoredRow { whole_key, value }) {
+                        Ok(ControlFlow::Continue(())) => ControlFlow::Continue(()),
+                        Ok(ControlFlow::Break(())) => ControlFlow::Break(Ok(false)),
+                        Err(detail) => ControlFlow::Break(Err(detail)),
+                    }
+                })
+            });
+            let ended = match visited {
+                Ok(ControlFlow::Continue(())) => continue,
+                Ok(ControlFlow::Break(ended)) => ended,
+                Err(detail) => Err(detail),
+            };
+            return ended.map_err(|detail| self.corrupt(table, group_of(key), detail));
         }
         Ok(true)
     }
@@ -212,15 +217,8 @@ impl Snapshot {
     }
 }
 
-fn check_value<'a>(key: &[u8], stored: &'a [u8]) -> Result<&'a [u8], String> {
-    let Some((crc, value)) = stored.split_first_chunk::<CRC_BYTES>() else {
-        return Err(format!("a row of {} bytes is shorter than its checksum", stored.len()));
-    };
-    let (crc, computed) = (u32::from_le_bytes(*crc), row_checksum(key, value));
-    if crc == computed { Ok(value) } else { Err(format!("expected row checksum {crc:08x}, found {computed:08x}")) }
-}
-
-fn group_of(key: &[u8]) -> Option<KeyGroup> {
+/// The key group of a whole base key.
+pub(super) fn group_of(key: &[u8]) -> Option<KeyGroup> {
     let group = key.get(2..PREFIX_BYTES)?;
     Some(KeyGroup(u16::from_be_bytes([group[0], group[1]])))
 }

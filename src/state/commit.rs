@@ -10,18 +10,13 @@ use std::sync::Arc;
 use millstream_actors::ids::CheckpointId;
 use redb::{Database, ReadableDatabase, ReadableTable};
 
-use super::base::{
-    BASE, BASE_PARTS, BASE_ROWS, CHANGELOG, CHECKPOINTS, CRC_BYTES, PREFIX_BYTES, Snapshot, TABLE_BYTES, TABLES,
-    row_checksum,
-};
+use super::base::{BASE, BASE_PARTS, BASE_ROWS, CHANGELOG, CHECKPOINTS, Snapshot, TABLES};
 use super::changelog::{Block, TableId};
 use super::courtesy::offer_core;
 use super::database::{DatabaseFile, Fence, begin_durable};
+use super::merging::{FoldRows, MergeError, merge};
 use super::opening::refused;
 use super::{Latch, StateError};
-
-/// Rows merged into the base before others may have the core: some tens of microseconds of work.
-const ROWS_PER_TURN: usize = 64;
 
 /// A job that makes a snapshot durable. It blocks.
 pub type PersistJob = Box<dyn FnOnce() -> Result<Persisted, StateError> + Send>;
@@ -124,47 +119,16 @@ impl Persist {
     }
 }
 
-/// Rows on their way into the base, each a whole base key followed, unless the row is removed, by its value.
-#[derive(Debug, Default)]
-pub struct FoldRows {
-    pub(super) bytes: Vec<u8>,
-    pub(super) rows: Vec<FoldRow>,
-}
-
-/// One row of [`FoldRows`]: where its parts lie.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct FoldRow {
-    pub(super) start: usize,
-    /// The end of the part of the key whose rows are counted; the end of the table and key group if none are.
-    pub(super) part_end: usize,
-    pub(super) key_end: usize,
-    /// The end of the value; `None` if the row is removed.
-    pub(super) end: Option<usize>,
-}
-
-impl FoldRows {
-    fn key(&self, row: FoldRow) -> &[u8] {
-        &self.bytes[row.start..row.key_end]
-    }
-
-    /// The first bytes of the key behind the table's number, as a number that sorts as they do.
-    fn begins(&self, row: FoldRow) -> u64 {
-        let key = &self.key(row)[TABLE_BYTES..];
-        let mut first = [0; 8];
-        let some = key.len().min(first.len());
-        first[..some].copy_from_slice(&key[..some]);
-        u64::from_be_bytes(first)
-    }
-
-    /// The part of the key whose rows are counted.
-    fn part(&self, row: FoldRow) -> &[u8] {
-        &self.bytes[row.start + PREFIX_BYTES..row.part_end]
-    }
+/// Rows of one table that are folded.
+pub(super) struct FoldOfTable {
+    pub(super) table: TableId,
+    pub(super) name: String,
+    pub(super) rows: FoldRows,
 }
 
 /// What a fold job does, in one transaction.
 pub(super) struct Fold {
-    pub(super) rows: Option<(TableId, FoldRows)>,
+    pub(super) rows: Option<FoldOfTable>,
     pub(super) drop: Vec<(TableId, CheckpointId)>,
     pub(super) latch: Latch,
 }
@@ -172,7 +136,7 @@ pub(super) struct Fold {
 impl Fold {
     pub(super) fn run(self, file: &DatabaseFile, fence: Fence) -> Result<Folded, StateError> {
         file.write(fence, |database, _| {
-            let rows = self.rows.as_ref().map_or(0, |(_, rows)| rows.rows.len() as u64);
+            let rows = self.rows.as_ref().map_or(0, |of| of.rows.rows.len() as u64);
             let folded = if rows == 0 && self.drop.is_empty() { None } else { self.commit(database, &file.path)? };
             let transaction = database.begin_read().map_err(refused(&file.path))?;
             let snapshot = Snapshot::new(&file.path, self.latch.clone(), &transaction)?;
@@ -185,15 +149,18 @@ impl Fold {
         let refused_storage = refused::<redb::StorageError>(path);
         let transaction = begin_durable(database, path)?;
         let mut folded = None;
-        if let Some((table, rows)) = &self.rows {
+        if let Some(FoldOfTable { table, name, rows }) = &self.rows {
             let mut counts = transaction.open_table(BASE_ROWS).map_err(&refused_table)?;
             let mut base = transaction.open_table(BASE).map_err(&refused_table)?;
-            let (all, by_part) = merge(rows, &mut base).map_err(&refused_storage)?;
+            let more_rows = merge(rows, &mut base).map_err(|error| match error {
+                MergeError::Database(error) => refused_storage(error),
+                MergeError::Damaged(group, detail) => StateError::corrupt(path, name, group, detail),
+            })?;
             let before = counts.get(table.0).map_err(&refused_storage)?.map_or(0, |rows| rows.value());
-            let base_rows = before.saturating_add_signed(all);
+            let base_rows = before.saturating_add_signed(more_rows.all);
             counts.insert(table.0, base_rows).map_err(&refused_storage)?;
             let mut parts = transaction.open_table(BASE_PARTS).map_err(&refused_table)?;
-            let parts = add_to_parts(*table, &by_part, &mut parts).map_err(&refused_storage)?;
+            let parts = add_to_parts(*table, &more_rows.by_part, &mut parts).map_err(&refused_storage)?;
             folded = Some(FoldedRows { table: *table, base_rows, parts });
         }
         if !self.drop.is_empty() {
@@ -210,40 +177,6 @@ impl Fold {
         transaction.commit().map_err(refused(path))?;
         Ok(folded)
     }
-}
-
-/// Merges `rows` in key order; gives how many more rows the table then has, in all and by the parts that are counted.
-fn merge<'a>(
-    rows: &'a FoldRows,
-    base: &mut redb::Table<'_, &'static [u8], &'static [u8]>,
-) -> Result<(i64, BTreeMap<&'a [u8], i64>), redb::StorageError> {
-    let mut order: Vec<_> = rows.rows.iter().map(|row| (rows.begins(*row), *row)).collect();
-    order.sort_unstable_by(|(a, left), (b, right)| a.cmp(b).then_with(|| rows.key(*left).cmp(rows.key(*right))));
-    let (mut all, mut by_part) = (0, BTreeMap::new());
-    let mut stored = Vec::new();
-    for (at, (_, row)) in order.into_iter().enumerate() {
-        if at % ROWS_PER_TURN == ROWS_PER_TURN - 1 {
-            offer_core();
-        }
-        let key = rows.key(row);
-        let more = match row.end {
-            Some(end) => {
-                let value = &rows.bytes[row.key_end..end];
-                stored.clear();
-                stored.reserve(CRC_BYTES + value.len());
-                stored.extend_from_slice(&row_checksum(key, value).to_le_bytes());
-                stored.extend_from_slice(value);
-                i64::from(base.insert(key, stored.as_slice())?.is_none())
-            }
-            None => -i64::from(base.remove(key)?.is_some()),
-        };
-        all += more;
-        let part = rows.part(row);
-        if more != 0 && !part.is_empty() {
-            *by_part.entry(part).or_insert(0) += more;
-        }
-    }
-    Ok((all, by_part))
 }
 
 /// Corrects the counts of rows by the parts of their keys; gives the new ones.

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::base::Snapshot;
 use super::changelog::{Block, TableId};
-use super::commit::{Fold, FoldJob, Folded, Persist, PersistJob, Persisted};
+use super::commit::{Fold, FoldJob, FoldOfTable, Folded, Persist, PersistJob, Persisted};
 use super::database::{DatabaseFile, Fence, KnownTable};
 use super::row_key::RowKey;
 use super::table::{Table, TablePlace};
@@ -246,7 +246,9 @@ impl Store {
                 match table.capture(idle || urgent)? {
                     Capture::Nothing => {}
                     Capture::Preparing => preparing = true,
-                    Capture::Rows(captured) => rows = Some((table.id(), captured)),
+                    Capture::Rows(captured) => {
+                        rows = Some(FoldOfTable { table: table.id(), name: table.name().to_owned(), rows: captured });
+                    }
                 }
             }
             Ok(())
@@ -261,7 +263,7 @@ impl Store {
                 return Ok(None);
             }
         }
-        self.running = Some((now, rows.as_ref().map(|(table, _)| *table)));
+        self.running = Some((now, rows.as_ref().map(|of| of.table)));
         self.commits = 0;
         let fold = Fold { rows, drop, latch: self.latch.clone() };
         let (file, fence, latch) = (self.file.clone(), self.fence, self.latch.clone());

@@ -90,7 +90,7 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
         snapshot.range(&name, &prefix, &first, |stored| {
             if left == 0 {
                 from.clear();
-                from.extend_from_slice(stored.whole_key());
+                from.extend_from_slice(stored.whole_key);
                 return Ok(ControlFlow::Break(()));
             }
             left -= 1;
@@ -102,8 +102,8 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
                     Met::InMemory(id)
                 }
                 None => {
-                    let value = stored.value()?;
-                    self.average.add(stored.whole_key().len() + value.len());
+                    let value = stored.value;
+                    self.average.add(stored.whole_key.len() + value.len());
                     Met::Stored(hash, key, model::decode(value).map_err(|error| error.to_string())?)
                 }
             });

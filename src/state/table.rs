@@ -223,7 +223,7 @@ impl<K: RowKey, V: Serialize + DeserializeOwned + Send + 'static> Table<K, V> {
             if rows.find(hash, &key).is_some() {
                 return Ok(ControlFlow::Continue(()));
             }
-            let value: V = model::decode(stored.value()?).map_err(|error| error.to_string())?;
+            let value: V = model::decode(stored.value).map_err(|error| error.to_string())?;
             failed = each(&key, &value);
             Ok(if failed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;

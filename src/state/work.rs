@@ -7,7 +7,8 @@ use millstream_actors::ids::CheckpointId;
 use super::StateError;
 use super::base::Snapshot;
 use super::changelog::{Block, TableId};
-use super::commit::{FoldRows, FoldedRows};
+use super::commit::FoldedRows;
+use super::merging::FoldRows;
 
 /// What a store asks of a table.
 pub trait TableWork {

@@ -25,7 +25,7 @@ fn damaged(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// Puts another key and value in the place of each row of the base.
+/// Puts another key and value in the place of each pack of the base.
 fn change_base(directory: &Path, change: impl Fn(Vec<u8>, Vec<u8>) -> (Vec<u8>, Vec<u8>)) {
     let database = Database::open(directory.join("counts-0.redb")).unwrap();
     let transaction = database.begin_write().unwrap();
@@ -37,8 +37,10 @@ fn change_base(directory: &Path, change: impl Fn(Vec<u8>, Vec<u8>) -> (Vec<u8>, 
             .map(|row| row.unwrap())
             .map(|(key, value)| (key.value().to_vec(), value.value().to_vec()))
             .collect();
-        for (key, value) in rows {
+        for (key, _) in &rows {
             base.remove(key.as_slice()).unwrap();
+        }
+        for (key, value) in rows {
             let (key, value) = change(key, value);
             base.insert(key.as_slice(), value.as_slice()).unwrap();
         }
@@ -92,7 +94,7 @@ fn row_of_a_window_under_another_key_group_is_named() {
     leave_windows(directory.path());
     change_base(directory.path(), |mut key, value| {
         key[3] = (key[3] + 1) % 64;
-        let crc = base::row_checksum(&key, &value[4..]);
+        let crc = pack::checksum(&key, &value[4..]);
         let value = [&crc.to_le_bytes(), &value[4..]].concat();
         (key, value)
     });
@@ -133,6 +135,24 @@ fn damaged_base_row_is_named_and_the_store_stops() {
     assert_eq!((table.as_str(), *key_group), ("counts", Some(max.group_of(hash_key(&50u64)))));
     let later = store.barrier(CheckpointId(3), &mut counts);
     assert!(matches!(later, Err(StateError::Corrupt { .. })), "it is latched: {later:?}");
+}
+
+#[test]
+fn damaged_pack_that_rows_are_folded_into_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    leave_rows(directory.path());
+    change_base(directory.path(), |key, value| (key, damaged(value)));
+    let state = open(directory.path());
+    let mut store = store(&state, 2, Some(2));
+    let mut counts: Counts = store.table("counts").unwrap();
+    // The ten rows of the changelog are in memory, so that only the fold reads the base.
+    store.completed(CheckpointId(2), CheckpointId(2), &mut counts).unwrap();
+    let job = store.background(true, Moment::ZERO, &mut counts).unwrap().expect("rows wait to be folded");
+    let found = job();
+    assert!(
+        matches!(&found, Err(StateError::Corrupt { table, key_group: Some(_), .. }) if table == "counts"),
+        "{found:?}"
+    );
 }
 
 #[test]

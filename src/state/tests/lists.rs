@@ -1,8 +1,11 @@
 //! Lists per key: what an append writes, and what a list does that has lost a part; names `redb`.
 
+use std::ops::ControlFlow;
+
 use redb::{Database, ReadableTable, TableDefinition};
 
 use super::*;
+use crate::state::pack::{Pack, Packer};
 
 const BASE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("base");
 
@@ -49,11 +52,33 @@ fn list_that_has_lost_a_chunk_is_refused() {
         let transaction = database.begin_write().unwrap();
         {
             let mut base = transaction.open_table(BASE).unwrap();
-            let rows: Vec<_> = base.iter().unwrap().map(|row| row.unwrap().0.value().to_vec()).collect();
-            assert_eq!(rows.len(), 4, "three chunks, and the rest");
-            // The keys of chunks are arrays of two, those of lists are numbers.
-            let chunks: Vec<_> = rows.iter().filter(|key| key[4] == 0x92).collect();
-            base.remove(chunks[1].as_slice()).unwrap();
+            let packs: Vec<_> = base
+                .iter()
+                .unwrap()
+                .map(|pack| pack.unwrap())
+                .map(|(key, stored)| (key.value().to_vec(), stored.value().to_vec()))
+                .collect();
+            let mut chunks = 0;
+            for (pack_key, stored) in packs {
+                base.remove(pack_key.as_slice()).unwrap();
+                let mut rows = Vec::new();
+                let all = Pack::open(&pack_key, &stored).unwrap().visit(|key, value| {
+                    rows.push((key.to_vec(), value));
+                    ControlFlow::<()>::Continue(())
+                });
+                assert_eq!(all, Ok(ControlFlow::Continue(())));
+                // The keys of chunks are arrays of two, those of lists are numbers.
+                let is_chunk = |key: &[u8]| key[4] == 0x92;
+                rows.retain(|(key, _)| {
+                    chunks += usize::from(is_chunk(key));
+                    !is_chunk(key) || chunks != 2
+                });
+                let mut packer = Packer::new(&pack_key, stored.len());
+                let mut add = |key: &[u8], stored: &[u8]| base.insert(key, stored).map(drop);
+                rows.iter().for_each(|(key, value)| packer.push(key, value, &mut add).unwrap());
+                packer.finish(&mut add).unwrap();
+            }
+            assert_eq!(chunks, 3);
         }
         transaction.commit().unwrap();
     }

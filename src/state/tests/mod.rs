@@ -84,6 +84,40 @@ fn contents(counts: &mut Counts, keys: u64) -> BTreeMap<u64, u64> {
 }
 
 #[test]
+fn packs_are_cut_and_emptied_as_rows_come_and_go() {
+    // Some thousand rows per key group, so that each has many packs; they come, change and go in stretches and at random.
+    let directory = tempfile::tempdir().unwrap();
+    let state = StateDir::open(directory.path(), without_memory(&CrashDisks::default())).unwrap();
+    let mut store = store(&state, 1, None);
+    let mut counts: Counts = store.table("counts").unwrap();
+    let mut expected = BTreeMap::new();
+    let steps = ["every third", "a stretch", "all", "all but a few", "every second"];
+    let chosen = |round: usize, key: u64| match round {
+        0 => key.is_multiple_of(3),
+        1 => (10_000..30_000).contains(&key),
+        2 => true,
+        3 => key % 1000 != 7,
+        _ => key.is_multiple_of(2),
+    };
+    for (round, what) in steps.into_iter().enumerate() {
+        for key in (0..60_000).filter(|key| chosen(round, *key)) {
+            if round % 2 == 1 {
+                counts.remove(hash_key(&key), &key).unwrap();
+                expected.remove(&key);
+            } else {
+                add(&mut counts, key, round as u64 + 1);
+                *expected.entry(key).or_insert(0) += round as u64 + 1;
+            }
+        }
+        checkpoint(&mut store, &mut counts, round as u64 + 1);
+        fold_all(&mut store, &mut counts);
+        while store.pressure(&mut counts).unwrap() != Pressure::None {}
+        assert_eq!(contents(&mut counts, 60_000), expected, "after {what}");
+    }
+    assert_eq!(counts.keys().unwrap().len(), expected.len());
+}
+
+#[test]
 fn completed_checkpoint_comes_back_and_later_changes_do_not() {
     let directory = tempfile::tempdir().unwrap();
     let state = open(directory.path());
