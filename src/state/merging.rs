@@ -83,7 +83,7 @@ impl From<StorageError> for MergeError {
 pub(super) fn merge<'a>(rows: &'a FoldRows, base: &mut Base<'_>) -> Result<MoreRows<'a>, MergeError> {
     let mut order: Vec<_> = rows.rows.iter().map(|row| (rows.begins(*row), *row)).collect();
     order.sort_unstable_by(|(a, left), (b, right)| a.cmp(b).then_with(|| rows.key(*left).cmp(rows.key(*right))));
-    // A row that was freed and came back before its barrier is listed twice in its generation.
+    // A generation may list a row twice. Both are as it was logged, so they are alike.
     order.dedup_by(|(_, left), (_, right)| rows.key(*left) == rows.key(*right));
     offer_core();
     let mut more_rows = MoreRows::default();

@@ -6,6 +6,7 @@ use super::*;
 
 const BASE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("base");
 const BASE_PARTS: TableDefinition<'_, (u16, &[u8]), u64> = TableDefinition::new("base_parts");
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const CHANGELOG: TableDefinition<'_, (u16, u64, u32), &[u8]> = TableDefinition::new("changelog");
 
 /// Leaves a store with folded rows and rows in the changelog, of checkpoint 2.
@@ -187,6 +188,27 @@ fn file_of_another_parallelism_is_refused() {
     let half = KeyGroupRange { first: KeyGroup(0), last: KeyGroup(31) };
     let opened = state.store("counts-0", Attempt(2), Some(CheckpointId(2)), half, max);
     assert!(matches!(opened, Err(StateError::Groups { .. })));
+}
+
+#[test]
+fn file_of_another_format_is_refused_until_it_is_emptied() {
+    let directory = tempfile::tempdir().unwrap();
+    leave_rows(directory.path());
+    {
+        let database = Database::open(directory.path().join("counts-0.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction.open_table(META).unwrap().insert("format", &1u32.to_le_bytes()[..]).unwrap();
+        transaction.commit().unwrap();
+    }
+    let state = open(directory.path());
+    let (groups, max) = groups();
+    let opened = state.store("counts-0", Attempt(2), Some(CheckpointId(2)), groups, max).map(drop);
+    assert!(matches!(&opened, Err(StateError::Format { found: 1, expected: 2, .. })), "{opened:?}");
+    let mut store = store(&state, 3, None);
+    let mut counts: Counts = store.table("counts").unwrap();
+    add(&mut counts, 1, 1);
+    checkpoint(&mut store, &mut counts, 3);
+    assert_eq!(fold_all(&mut store, &mut counts), 1);
 }
 
 #[test]
