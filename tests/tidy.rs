@@ -115,6 +115,7 @@ const AMBIENT: &[&str] = &[
     "Instant::now",
     "SystemTime::now",
     "thread::sleep",
+    "park_timeout",
     "spawn_blocking",
     "HashMap::new",
     "HashSet::new",
@@ -129,6 +130,11 @@ const AMBIENT_ALLOWED: &[(&str, &str, &str)] = &[
     ("actors/src/time.rs", "Instant::now", "it is the clock"),
     ("actors/src/time.rs", "SystemTime::now", "it is the clock"),
     ("actors/src/job.rs", "spawn_blocking", "it is the blocking pool"),
+    (
+        "src/state/courtesy.rs",
+        "park_timeout",
+        "a thread that writes rests so that others get its core; nobody waits for it",
+    ),
     ("src/runtime/deploy.rs", "Instant::now", "the ledger tells people how long they waited; nothing is decided by it"),
     ("src/runtime/checkpoints.rs", "std::collections::hash_map", "a run is named at random, once per state directory"),
 ];

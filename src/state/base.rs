@@ -219,6 +219,6 @@ impl Snapshot {
 
 /// The key group of a whole base key.
 pub(super) fn group_of(key: &[u8]) -> Option<KeyGroup> {
-    let group = key.get(2..PREFIX_BYTES)?;
+    let group = key.get(TABLE_BYTES..PREFIX_BYTES)?;
     Some(KeyGroup(u16::from_be_bytes([group[0], group[1]])))
 }

@@ -145,7 +145,7 @@ fn append_row<E>(
 
 /// Appends what `write` appends, behind its length: one byte, or for long parts [`LONG`] and four bytes.
 #[inline]
-fn append_sized<E>(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+pub(super) fn append_sized<E>(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
     let at = out.len();
     out.push(0);
     write(out)?;
@@ -225,18 +225,29 @@ impl<'a> StoredBlock<'a> {
     }
 
     fn split_sized(&mut self) -> Option<&'a [u8]> {
-        let len = match self.split(1)?[0] {
-            LONG => word(self.split(4)?) as usize,
-            REMOVED => return None,
-            len => usize::from(len),
-        };
-        self.split(len)
+        let (part, rest) = split_sized(self.rest)?;
+        self.rest = rest;
+        Some(part)
     }
 
     fn split(&mut self, len: usize) -> Option<&'a [u8]> {
         let (part, rest) = self.rest.split_at_checked(len)?;
         self.rest = rest;
         Some(part)
+    }
+}
+
+/// What [`append_sized`] appended, and what lies behind it; `None` if it does not end.
+#[inline]
+pub(super) fn split_sized(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = rest.split_first()?;
+    match *len {
+        LONG => {
+            let (len, rest) = rest.split_first_chunk()?;
+            rest.split_at_checked(u32::from_le_bytes(*len) as usize)
+        }
+        REMOVED => None,
+        len => rest.split_at_checked(usize::from(len)),
     }
 }
 

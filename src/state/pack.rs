@@ -5,16 +5,16 @@
 //!
 //! The layout, byte by byte, is in `docs/state-format.md`; keys are coded as in the data blocks of LevelDB.
 
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 
 use super::base::PREFIX_BYTES;
+use super::changelog::{append_sized, split_sized};
 
 /// The most bytes of a pack, but for its last row. A database page of 4 KiB has room for three of them.
 const FULL_BYTES: usize = 1280;
 /// Bytes of a pack before its rows.
 const CRC_BYTES: usize = 4;
-/// A length byte that says: the length follows in four bytes.
-const LONG: u8 = 255;
 /// The most bytes of a key that are taken from the key before it.
 const MOST_SHARED: usize = 255;
 
@@ -121,16 +121,6 @@ fn split_row(rest: &[u8]) -> Option<CodedRow<'_>> {
     Some(CodedRow { shared: usize::from(*shared), suffix, value, rest })
 }
 
-#[inline]
-fn split_sized(rest: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (len, rest) = rest.split_first()?;
-    if *len != LONG {
-        return rest.split_at_checked(usize::from(*len));
-    }
-    let (len, rest) = rest.split_first_chunk()?;
-    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*len)).ok()?)
-}
-
 /// Packs rows that come in the order of their keys, all of one key group of one table.
 pub(super) struct Packer<'a> {
     /// The key of the pack that is being made.
@@ -167,8 +157,12 @@ impl<'a> Packer<'a> {
         let before = if self.last.is_empty() { &key[..PREFIX_BYTES] } else { self.last };
         let shared = common(before, key).min(MOST_SHARED);
         self.stored.push(shared as u8);
-        append_sized(&mut self.stored, &key[shared..]);
-        append_sized(&mut self.stored, value);
+        for part in [&key[shared..], value] {
+            let Ok(()) = append_sized(&mut self.stored, |stored| {
+                stored.extend_from_slice(part);
+                Ok::<_, Infallible>(())
+            });
+        }
         self.last = key;
         Ok(())
     }
@@ -182,18 +176,6 @@ impl<'a> Packer<'a> {
         self.stored[..CRC_BYTES].copy_from_slice(&crc.to_le_bytes());
         last(self.key, &self.stored)
     }
-}
-
-fn append_sized(out: &mut Vec<u8>, bytes: &[u8]) {
-    match u8::try_from(bytes.len()).ok().filter(|len| *len != LONG) {
-        Some(len) => out.push(len),
-        None => {
-            out.push(LONG);
-            // The database holds no value of 4 GiB, so this one is refused.
-            out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
-        }
-    }
-    out.extend_from_slice(bytes);
 }
 
 /// The checksum of a pack.
@@ -213,7 +195,6 @@ fn common(left: &[u8], right: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::convert::Infallible;
 
     use proptest::prelude::*;
 

@@ -49,6 +49,15 @@ fn change_base(directory: &Path, change: impl Fn(Vec<u8>, Vec<u8>) -> (Vec<u8>, 
     transaction.commit().unwrap();
 }
 
+/// A store at checkpoint 2 whose base is damaged; the rows of the changelog are not.
+fn open_with_damaged_base(directory: &Path) -> (Store, Counts) {
+    leave_rows(directory);
+    change_base(directory, |key, value| (key, damaged(value)));
+    let mut store = store(&open(directory), 2, Some(2));
+    let counts = store.table("counts").unwrap();
+    (store, counts)
+}
+
 /// Leaves 100 rows of window 7 and as many of window 8 in the base, of checkpoint 1.
 fn leave_windows(directory: &Path) {
     let state = open(directory);
@@ -125,11 +134,7 @@ fn window_that_should_have_more_rows_is_refused() {
 #[test]
 fn damaged_base_row_is_named_and_the_store_stops() {
     let directory = tempfile::tempdir().unwrap();
-    leave_rows(directory.path());
-    change_base(directory.path(), |key, value| (key, damaged(value)));
-    let state = open(directory.path());
-    let mut store = store(&state, 2, Some(2));
-    let mut counts: Counts = store.table("counts").unwrap();
+    let (mut store, mut counts) = open_with_damaged_base(directory.path());
     let found = counts.get(hash_key(&50u64), &50);
     let Err(StateError::Corrupt { table, key_group, .. }) = &found else { panic!("{found:?}") };
     let (_, max) = groups();
@@ -141,11 +146,7 @@ fn damaged_base_row_is_named_and_the_store_stops() {
 #[test]
 fn damaged_pack_that_rows_are_folded_into_is_named() {
     let directory = tempfile::tempdir().unwrap();
-    leave_rows(directory.path());
-    change_base(directory.path(), |key, value| (key, damaged(value)));
-    let state = open(directory.path());
-    let mut store = store(&state, 2, Some(2));
-    let mut counts: Counts = store.table("counts").unwrap();
+    let (mut store, mut counts) = open_with_damaged_base(directory.path());
     // The ten rows of the changelog are in memory, so that only the fold reads the base.
     store.completed(CheckpointId(2), CheckpointId(2), &mut counts).unwrap();
     let job = store.background(true, Moment::ZERO, &mut counts).unwrap().expect("rows wait to be folded");
