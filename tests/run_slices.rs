@@ -1,4 +1,4 @@
-//! What a job says of its run slices.
+//! What a job says of its run slices, and who decides how long they are.
 
 mod rig;
 
@@ -30,4 +30,24 @@ fn a_function_that_blocks_makes_a_slice_long_and_is_no_work() {
     assert!(longest >= BLOCKED, "{longest:?}");
     assert!(work < BLOCKED / 2, "{work:?} of {longest:?}");
     assert_eq!(work > Duration::ZERO, cfg!(target_os = "linux"), "{work:?}");
+}
+
+/// The run slices of a job of one subtask that end behind `time`.
+fn slices_of(time: Duration, records: u64) -> u64 {
+    let topology = Topology::new("numbers");
+    topology.source("numbers", Generator::new(records, |number| number)).for_each("nothing", |_| {});
+    let mut job = topology.start(rig::options(1).run_slice(time)).expect("it must not fail");
+    job.wait().expect("it must not fail");
+    let view = job.view().expect("it had something to do");
+    assert_eq!(view.subtasks.len(), 1);
+    view.subtasks.values().map(|subtask| subtask.slices).sum()
+}
+
+#[test]
+fn a_slice_is_as_long_as_the_options_say() {
+    let (records, most_records_of_a_chunk) = (100_000, 512);
+    let shortest = slices_of(Duration::ZERO, records);
+    assert!(shortest >= records / most_records_of_a_chunk, "{shortest} slices");
+    let longest = slices_of(Duration::MAX, records);
+    assert!(longest < 10, "{longest} slices");
 }

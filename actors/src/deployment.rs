@@ -95,6 +95,7 @@ pub(crate) fn start(
             supervisor: supervisor.clone(),
             kill: own_kill.clone(),
             environment: setup.environment.clone(),
+            run_slice: setup.config.run_slice,
             wake,
             drained: drained(id),
             is_source: block.splits.is_some(),

@@ -32,6 +32,8 @@ pub struct JobConfig {
     pub credits: usize,
     /// Threads that subtasks run on.
     pub workers: usize,
+    /// How long a subtask works before others of its thread have their turn, give or take a chunk of records.
+    pub run_slice: Duration,
     /// For how long event time stands still before a warning says why; [`Duration::MAX`] is for ever.
     pub standstill: Duration,
     /// The seed of what is random.

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, Context, Handler};
 
@@ -48,6 +49,8 @@ pub(crate) struct Setup {
     pub(crate) supervisor: Addr<Supervisor>,
     pub(crate) kill: KillSwitch,
     pub(crate) environment: Environment,
+    /// A run slice ends behind the first chunk of records that ends so long after its beginning, or longer.
+    pub(crate) run_slice: Duration,
     /// What the task wakes the subtask with.
     pub(crate) wake: Wake,
     /// Whether the snapshot it starts from was taken behind the end of its inputs.

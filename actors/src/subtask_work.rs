@@ -17,10 +17,6 @@ use crate::subtask_turns::Next;
 use crate::task::{Emission, Progress, TaskEvent, Then};
 use crate::time::{Moment, TimeSignal};
 
-/// A run slice ends behind the first chunk that ends later than this after its beginning: letters are answered within a
-/// millisecond, and every actor of a thread gets its turn.
-const SLICE: Duration = Duration::from_micros(500);
-
 /// Records taken between two looks at the clock, at most; fewer where they take long.
 const CHUNK_RECORDS: usize = 512;
 const LEAST_CHUNK_RECORDS: usize = 16;
@@ -58,10 +54,10 @@ impl Intake {
 
     /// Takes fewer records at once if those taken last were slow, since their state had to be read from disk, say; and more
     /// again once as many as can be taken were fast. The few that end a batch say nothing of that.
-    fn fit_chunk(&mut self, records: usize, took: Duration) {
-        if took > SLICE {
+    fn fit_chunk(&mut self, records: usize, took: Duration, slice: Duration) {
+        if took > slice {
             self.chunk = (self.chunk / 2).max(LEAST_CHUNK_RECORDS);
-        } else if took < SLICE / 4 && records >= self.chunk {
+        } else if took < slice / 4 && records >= self.chunk {
             self.chunk = (self.chunk * 2).min(CHUNK_RECORDS);
         }
     }
@@ -138,7 +134,8 @@ impl Subtask {
                     Then::SplitsFinished => self.ask_for_split()?,
                 }
                 let now = self.setup.environment.clock.now();
-                self.intake.fit_chunk(records, now.since(std::mem::replace(&mut before, now)));
+                let took = now.since(std::mem::replace(&mut before, now));
+                self.intake.fit_chunk(records, took, self.setup.run_slice);
                 if self.slice_ends(began, now) {
                     return Ok(Next::Again);
                 }
@@ -194,7 +191,7 @@ impl Subtask {
     /// Whether others have their turn now, which is `now`.
     pub(crate) fn slice_ends(&self, began: Moment, now: Moment) -> bool {
         let environment = &self.setup.environment;
-        if environment.chance.is_some() { environment.choose(2) == 0 } else { now.since(began) > SLICE }
+        if environment.chance.is_some() { environment.choose(2) == 0 } else { now.since(began) >= self.setup.run_slice }
     }
 
     /// The next element of the inputs in turn, or by chance, passing over channels that wait for a barrier of others.
@@ -244,16 +241,17 @@ mod tests {
 
     #[test]
     fn slow_records_are_taken_in_smaller_chunks_until_full_ones_are_fast() {
-        let (mut intake, fast, slow) = (Intake::new(1), SLICE / 5, SLICE * 2);
-        (0..20).for_each(|_| intake.fit_chunk(intake.chunk, slow));
+        let slice = Duration::from_micros(500);
+        let (mut intake, fast, slow) = (Intake::new(1), slice / 5, slice * 2);
+        (0..20).for_each(|_| intake.fit_chunk(intake.chunk, slow, slice));
         assert_eq!(intake.chunk, LEAST_CHUNK_RECORDS);
-        (0..20).for_each(|_| intake.fit_chunk(LEAST_CHUNK_RECORDS - 1, fast));
+        (0..20).for_each(|_| intake.fit_chunk(LEAST_CHUNK_RECORDS - 1, fast, slice));
         assert_eq!(intake.chunk, LEAST_CHUNK_RECORDS, "few records are fast however slow each of them is");
-        intake.fit_chunk(LEAST_CHUNK_RECORDS, SLICE / 2);
+        intake.fit_chunk(LEAST_CHUNK_RECORDS, slice / 2, slice);
         assert_eq!(intake.chunk, LEAST_CHUNK_RECORDS, "neither fast nor slow");
-        intake.fit_chunk(LEAST_CHUNK_RECORDS, fast);
+        intake.fit_chunk(LEAST_CHUNK_RECORDS, fast, slice);
         assert_eq!(intake.chunk, 2 * LEAST_CHUNK_RECORDS);
-        (0..20).for_each(|_| intake.fit_chunk(intake.chunk, fast));
+        (0..20).for_each(|_| intake.fit_chunk(intake.chunk, fast, slice));
         assert_eq!(intake.chunk, CHUNK_RECORDS);
     }
 }

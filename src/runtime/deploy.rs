@@ -156,6 +156,7 @@ pub(crate) fn prepare(mut plan: Plan, options: &JobOptions, make: impl FnOnce(&m
         restart: options.restart.clone(),
         credits: options.credits,
         workers: options.workers,
+        run_slice: options.run_slice,
         standstill: options.standstill,
         seed: options.seed,
     };

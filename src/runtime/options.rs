@@ -37,6 +37,7 @@ pub struct JobOptions {
     pub(super) credits: usize,
     pub(super) workers: usize,
     pub(super) memory_bytes: usize,
+    pub(super) run_slice: Duration,
     pub(super) standstill: Duration,
     pub(crate) seed: u64,
     pub(super) faults: Arc<dyn Faults>,
@@ -68,6 +69,7 @@ impl JobOptions {
             credits: 16,
             workers: default_parallelism() as usize,
             memory_bytes: StateOptions::default().memory_bytes,
+            run_slice: Duration::from_micros(500),
             standstill: Duration::from_secs(60),
             seed: 0,
             faults: Arc::new(NoFaults),
@@ -168,6 +170,17 @@ impl JobOptions {
     #[must_use]
     pub fn workers(mut self, threads: usize) -> Self {
         self.workers = threads.max(1);
+        self
+    }
+
+    /// How long a subtask works before the others of its thread have their turn and it hears of barriers and kills again;
+    /// 500 us by default. Subtasks look at the clock behind each chunk of records, at most 512, so that a slice ends a
+    /// little later than this. Shorter slices bring results and checkpoints sooner where a thread has many subtasks, longer
+    /// ones save a few instructions per record. With [`Duration::MAX`] no clock ends a slice: a subtask works until it has no
+    /// input, or its outputs have no room.
+    #[must_use]
+    pub fn run_slice(mut self, time: Duration) -> Self {
+        self.run_slice = time;
         self
     }
 
