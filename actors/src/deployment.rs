@@ -13,6 +13,7 @@ use crate::enumerator::Enumerator;
 use crate::ids::{BlockId, SubtaskId};
 use crate::kill::KillSwitch;
 use crate::mail::{Letter, Routes, ToCoordinator, ToSubtask};
+use crate::slice_watch::SliceWatch;
 use crate::subtask::{self, Meet, Subtask};
 use crate::supervisor::{Setup, Supervisor};
 use crate::task::{Enumeration, Task, Wake};
@@ -59,6 +60,7 @@ pub(crate) fn start(
         part.is_some_and(|part| part.drained)
     };
     let wiring = Channels::of(&setup.blueprint);
+    let watches = SliceWatch::of_threads(setup.arbiters.len());
     let mut subtasks = BTreeMap::<SubtaskId, (Addr<Subtask>, KillSwitch)>::new();
     // Receivers first: a sender knows the addresses it sends to from its birth.
     while let Some((id, (task, wake))) = prepared.tasks.pop_last() {
@@ -82,6 +84,7 @@ pub(crate) fn start(
         }
         let block = &setup.blueprint.blocks[id.block.0 as usize];
         let own_kill = kill.below();
+        let thread = id.index as usize % setup.arbiters.len();
         let parts = subtask::Setup {
             id,
             block: block.name.clone(),
@@ -96,12 +99,12 @@ pub(crate) fn start(
             kill: own_kill.clone(),
             environment: setup.environment.clone(),
             run_slice: setup.config.run_slice,
+            watch: watches[thread].clone(),
             wake,
             drained: drained(id),
             is_source: block.splits.is_some(),
         };
-        let arbiter = &setup.arbiters[id.index as usize % setup.arbiters.len()];
-        let address = Subtask::start_in_arbiter(arbiter, move |ctx| Subtask::new(parts, ctx.address()));
+        let address = Subtask::start_in_arbiter(&setup.arbiters[thread], move |ctx| Subtask::new(parts, ctx.address()));
         subtasks.insert(id, (address, own_kill));
     }
     let mut enumerators = BTreeMap::new();

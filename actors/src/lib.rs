@@ -31,6 +31,7 @@ mod enumerator;
 mod fine_timer;
 mod mail;
 mod processor_time;
+mod slice_watch;
 mod standstill;
 mod subtask;
 mod subtask_checkpoints;

@@ -22,6 +22,7 @@ use crate::observe::SubtaskView;
 use crate::packet::Packet;
 use crate::protocol::alignment::{Alignment, AlignmentEvent};
 use crate::protocol::valve::WatermarkValve;
+use crate::slice_watch::SliceWatch;
 use crate::subtask_reader::Reader;
 use crate::subtask_time::Stall;
 use crate::subtask_turns::Turns;
@@ -51,6 +52,8 @@ pub(crate) struct Setup {
     pub(crate) environment: Environment,
     /// A run slice ends behind the first chunk of records that ends so long after its beginning, or longer.
     pub(crate) run_slice: Duration,
+    /// The run slices of its thread and of the others.
+    pub(crate) watch: SliceWatch,
     /// What the task wakes the subtask with.
     pub(crate) wake: Wake,
     /// Whether the snapshot it starts from was taken behind the end of its inputs.

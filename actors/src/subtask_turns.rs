@@ -88,6 +88,7 @@ impl Subtask {
             return ctx.terminate();
         }
         let began = self.setup.environment.clock.now();
+        self.setup.watch.begin(began);
         let is_real = self.setup.environment.chance.is_none();
         if is_real {
             self.turns.processor.begin(began);
@@ -99,10 +100,16 @@ impl Subtask {
             Ok(())
         });
         let ended = self.setup.environment.clock.now();
+        let took = ended.since(began);
         self.view.slices += 1;
-        self.view.longest_slice = self.view.longest_slice.max(ended.since(began));
+        self.view.longest_slice = self.view.longest_slice.max(took);
         if is_real {
-            self.view.longest_work = self.turns.processor.end(ended.since(began), self.view.longest_work);
+            self.view.longest_work = self.turns.processor.end(took, self.view.longest_work);
+        }
+        self.setup.watch.end();
+        let limit = self.setup.run_slice;
+        if took >= limit && self.setup.watch.is_late(ended, limit) {
+            std::thread::yield_now();
         }
         self.show_time(ended);
         if matches!(next, Next::Again) && self.setup.environment.choose(2) == 1 {

@@ -9,6 +9,7 @@ use redb::{Database, Durability, ReadableDatabase, ReadableTable, WriteTransacti
 
 use super::base::{BASE, BASE_PARTS, BASE_ROWS, CHANGELOG, CHECKPOINTS, META, Snapshot, TABLES};
 use super::changelog::{FORMAT, TableId};
+use super::courtesy::offer_core;
 use super::opening::{close, guarded, open, refused};
 use super::{Latch, StateError, StateOptions};
 use crate::model::{KeyGroupRange, MaxParallelism};
@@ -95,6 +96,8 @@ impl DatabaseFile {
         fence: Fence,
         work: impl FnOnce(&Database, &mut Option<CheckpointId>) -> Result<T, StateError>,
     ) -> Result<T, StateError> {
+        // Whoever asked for this may be in a run slice, and this thread may have been woken on its core.
+        offer_core();
         let mut slot = self.lock();
         if slot.opening != fence.opening {
             let by = slot.attempt.unwrap_or(fence.attempt);

@@ -22,11 +22,11 @@ use super::work::{Capture, TableWork, Usage};
 use crate::model;
 
 /// Rows captured in one call: encoding them takes a fraction of a millisecond.
-const CAPTURE_ROWS: usize = 2048;
+const CAPTURE_ROWS: usize = 1024;
 /// Rows of one transaction. Neighbours share pages, so a few thousand cost half as much each as one thousand.
 const FOLD_ROWS: usize = 8192;
 /// Rows looked at in one call while those to fold are gathered: a fraction of a millisecond.
-const GATHER_ROWS: usize = 8192;
+const GATHER_ROWS: usize = 4096;
 /// The newest generations are not folded while there is better to do: their rows are likely to change again.
 const NEWEST_GENERATIONS: Generation = 2;
 /// The changelog of a table may hold this many versions per live row, and [`SPARE_VERSIONS`] more.

@@ -13,6 +13,8 @@ use crate::model::KeyGroup;
 
 /// Rows merged into the base before others may have the core: some tens of microseconds of work.
 const ROWS_PER_TURN: usize = 64;
+/// The same for rows that are sorted.
+const ROWS_SORTED_PER_TURN: usize = 512;
 /// What it takes to find a pack and to write it again, in rows that could be merged in that time.
 const ROWS_PER_PACK: usize = 4;
 
@@ -81,11 +83,7 @@ impl From<StorageError> for MergeError {
 
 /// Merges `rows` in key order, pack by pack.
 pub(super) fn merge<'a>(rows: &'a FoldRows, base: &mut Base<'_>) -> Result<MoreRows<'a>, MergeError> {
-    let mut order: Vec<_> = rows.rows.iter().map(|row| (rows.begins(*row), *row)).collect();
-    order.sort_unstable_by(|(a, left), (b, right)| a.cmp(b).then_with(|| rows.key(*left).cmp(rows.key(*right))));
-    // A generation may list a row twice. Both are as it was logged, so they are alike.
-    order.dedup_by(|(_, left), (_, right)| rows.key(*left) == rows.key(*right));
-    offer_core();
+    let order = in_order(rows);
     let mut more_rows = MoreRows::default();
     let mut left = order.as_slice();
     let mut turn = 0;
@@ -109,6 +107,26 @@ pub(super) fn merge<'a>(rows: &'a FoldRows, base: &mut Base<'_>) -> Result<MoreR
         }
     }
     Ok(more_rows)
+}
+
+/// `rows` in the order of their keys, each with where its key [begins](FoldRows::begins).
+fn in_order(rows: &FoldRows) -> Vec<(u64, FoldRow)> {
+    let compare = |(a, left): &(u64, FoldRow), (b, right): &(u64, FoldRow)| {
+        a.cmp(b).then_with(|| rows.key(*left).cmp(rows.key(*right)))
+    };
+    let mut order = Vec::with_capacity(rows.rows.len());
+    for some in rows.rows.chunks(ROWS_SORTED_PER_TURN) {
+        let sorted = order.len();
+        order.extend(some.iter().map(|row| (rows.begins(*row), *row)));
+        order[sorted..].sort_unstable_by(compare);
+        offer_core();
+    }
+    // This sort finds what is in order, and merges it.
+    order.sort_by(compare);
+    // A generation may list a row twice. Both are as it was logged, so they are alike.
+    order.dedup_by(|(_, left), (_, right)| rows.key(*left) == rows.key(*right));
+    offer_core();
+    order
 }
 
 /// A pack that rows are merged into.
