@@ -5,6 +5,7 @@ mod rig;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
+use millstream::actors::observe::JobStatus;
 use millstream::prelude::*;
 
 /// How long the function of this test blocks, once.
@@ -50,4 +51,15 @@ fn a_slice_is_as_long_as_the_options_say() {
     assert!(shortest >= records / most_records_of_a_chunk, "{shortest} slices");
     let longest = slices_of(Duration::MAX, records);
     assert!(longest < 10, "{longest} slices");
+}
+
+#[test]
+fn a_subtask_whose_slice_no_clock_ends_is_killed_all_the_same() {
+    let topology = Topology::new("numbers without end");
+    topology.source("numbers", Generator::new(u64::MAX, |number| number)).for_each("nothing", |_| {});
+    let job = topology.start(rig::options(1).run_slice(Duration::MAX)).expect("it must not fail");
+    job.wait_until(|view| view.attempts.first()?.first_read);
+    job.cancel();
+    assert!(job.wait_for(Duration::from_secs(60)), "it reads on");
+    assert_eq!(job.status(), JobStatus::Cancelled);
 }

@@ -10,63 +10,91 @@ use std::time::Duration;
 
 use crate::time::Moment;
 
-/// When the slice of a thread began, in nanoseconds of the clock; 0 between slices. By itself in its line of the cache.
+/// What a thread says of itself, in nanoseconds of the clock. By itself in its line of the cache.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Began(AtomicU64);
+struct Shown {
+    /// When its slice began; 0 between slices.
+    began: AtomicU64,
+    /// When it last looked at the others.
+    looked: AtomicU64,
+}
 
 /// The slices of all threads of an attempt, as one of the threads sees them.
 #[derive(Debug, Clone)]
 pub(crate) struct SliceWatch {
-    threads: Arc<[Began]>,
+    threads: Arc<[Shown]>,
     own: usize,
 }
 
 impl SliceWatch {
     /// One for each of `threads` threads.
     pub(crate) fn of_threads(threads: usize) -> Vec<Self> {
-        let all = (0..threads).map(|_| Began::default()).collect::<Arc<[_]>>();
+        let all = (0..threads).map(|_| Shown::default()).collect::<Arc<[_]>>();
         (0..threads).map(|own| Self { threads: Arc::clone(&all), own }).collect()
     }
 
     /// A slice of this thread begins.
     pub(crate) fn begin(&self, now: Moment) {
-        let nanos = u64::try_from(now.since_start().as_nanos()).unwrap_or(u64::MAX);
-        self.threads[self.own].0.store(nanos.max(1), Ordering::Relaxed);
+        self.threads[self.own].began.store(nanos(now).max(1), Ordering::Relaxed);
     }
 
-    /// It has ended.
-    pub(crate) fn end(&self) {
-        self.threads[self.own].0.store(0, Ordering::Relaxed);
-    }
-
-    /// Whether a thread is in a slice that began longer than `limit` before `now`. A thread may just have ended it.
-    pub(crate) fn is_late(&self, now: Moment, limit: Duration) -> bool {
-        self.threads.iter().any(|began| match began.0.load(Ordering::Relaxed) {
+    /// It has ended. Whether another thread is late, in a slice that began longer than `limit` ago; it may just have ended it.
+    /// The others are looked at once in `limit`, however short this thread's own slices are.
+    pub(crate) fn end(&self, now: Moment, limit: Duration) -> bool {
+        let own = &self.threads[self.own];
+        own.began.store(0, Ordering::Relaxed);
+        if now.since(moment(own.looked.load(Ordering::Relaxed))) < limit {
+            return false;
+        }
+        own.looked.store(nanos(now), Ordering::Relaxed);
+        self.threads.iter().any(|thread| match thread.began.load(Ordering::Relaxed) {
             0 => false,
-            nanos => now.since(Moment::after_start(Duration::from_nanos(nanos))) > limit,
+            began => now.since(moment(began)) > limit,
         })
     }
+}
+
+fn nanos(moment: Moment) -> u64 {
+    u64::try_from(moment.since_start().as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn moment(nanos: u64) -> Moment {
+    Moment::after_start(Duration::from_nanos(nanos))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const LIMIT: Duration = Duration::from_micros(1000);
+
+    fn at(micros: u64) -> Moment {
+        Moment::after_start(Duration::from_micros(micros))
+    }
+
     #[test]
     fn who_is_in_a_slice_for_too_long_is_late_until_it_ends() {
-        let at = |micros| Moment::after_start(Duration::from_micros(micros));
-        let limit = Duration::from_micros(1000);
         let threads = SliceWatch::of_threads(3);
-        assert!(!threads[0].is_late(at(5000), limit), "nobody has begun");
-        threads[2].begin(at(0));
-        threads[1].begin(at(500));
-        assert!(!threads[0].is_late(at(1000), limit));
-        assert!(threads[0].is_late(at(1001), limit), "the third is, which began with the clock");
-        threads[2].end();
-        assert!(!threads[0].is_late(at(1500), limit));
-        assert!(threads[0].is_late(at(1501), limit), "the second is");
-        threads[1].end();
-        assert!(!threads[0].is_late(at(9000), limit));
+        assert!(!threads[0].end(at(5000), LIMIT), "nobody has begun");
+        threads[2].begin(at(5000));
+        threads[1].begin(at(5500));
+        assert!(!threads[0].end(at(6000), LIMIT));
+        assert!(threads[0].end(at(7000), LIMIT), "both are");
+        threads[2].end(at(7000), LIMIT);
+        assert!(threads[0].end(at(8000), LIMIT), "the second is");
+        threads[1].end(at(8000), LIMIT);
+        assert!(!threads[0].end(at(9000), LIMIT));
+    }
+
+    #[test]
+    fn short_slices_look_at_others_as_often_as_long_ones() {
+        let threads = SliceWatch::of_threads(2);
+        threads[1].begin(at(1));
+        let late = (0..10_000).step_by(10).filter(|micros| {
+            threads[0].begin(at(*micros));
+            threads[0].end(at(*micros + 5), LIMIT)
+        });
+        assert_eq!(late.count(), 9, "once in each limit but the first");
     }
 }

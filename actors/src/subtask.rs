@@ -79,6 +79,8 @@ pub(crate) struct Subtask {
     pub(crate) postponed: Option<(CheckpointId, bool)>,
     /// Whether what the task waits for beside its inputs has happened.
     pub(crate) woken: bool,
+    /// Whether its slice before this one left it something to do.
+    pub(crate) is_busy: bool,
     pub(crate) reader: Reader,
     pub(crate) rounds: Rounds,
     pub(crate) drained: bool,
@@ -241,6 +243,7 @@ impl Subtask {
             is_ending: false,
             postponed: None,
             woken: false,
+            is_busy: false,
             rounds: Rounds::default(),
             reader: if setup.is_source { Reader::Waiting } else { Reader::None },
             drained: false,

@@ -11,6 +11,7 @@ use crate::protocol::alignment::{AlignmentAction, AlignmentEvent};
 use crate::subtask::{Ended, Persisting, Subtask};
 use crate::subtask_reader::Reader;
 use crate::task::{Emission, Pressure, SubtaskSnapshot, TaskEvent};
+use crate::time::Moment;
 
 /// Does `work`, unless a fault strikes; a panic is an error. `None` if the actor dies here.
 fn struck<T>(strike: Option<Strike>, work: impl FnOnce() -> Result<T, String>) -> Option<Result<T, String>> {
@@ -57,14 +58,14 @@ impl Subtask {
         self.pass(CrashPoint::AfterSnapshot, Some(checkpoint))
     }
 
-    /// Encodes the snapshot for as long as a run slice lasts; behind the last part, hands the write to the pool.
-    pub(crate) fn encode_snapshot(&mut self) -> Result<(), Ended> {
+    /// Encodes the snapshot for half of a run slice that began at `began`; behind the last part, hands the write to the pool.
+    pub(crate) fn encode_snapshot(&mut self, began: Moment) -> Result<(), Ended> {
         let Persisting::Encoding { checkpoint, drained } = self.rounds.persisting else { return Ok(()) };
-        let began = self.setup.environment.clock.now();
+        let time = self.setup.run_slice / 2;
         let write = loop {
             match self.setup.task.persist()? {
                 Some(write) => break write,
-                None if self.slice_ends(began, self.setup.environment.clock.now()) => return Ok(()),
+                None if self.has_had(time, began, self.setup.environment.clock.now()) => return Ok(()),
                 None => {}
             }
         };

@@ -95,7 +95,7 @@ impl Subtask {
         }
         let mut next = Next::Sleep;
         self.guarded(ctx, |this| {
-            next = this.work()?;
+            next = this.work(began)?;
             this.setup.outputs.release();
             Ok(())
         });
@@ -106,9 +106,7 @@ impl Subtask {
         if is_real {
             self.view.longest_work = self.turns.processor.end(took, self.view.longest_work);
         }
-        self.setup.watch.end();
-        let limit = self.setup.run_slice;
-        if took >= limit && self.setup.watch.is_late(ended, limit) {
+        if self.setup.watch.end(ended, self.setup.run_slice) {
             std::thread::yield_now();
         }
         self.show_time(ended);

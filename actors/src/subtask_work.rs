@@ -43,7 +43,7 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) fn new(channels: usize) -> Self {
         let queues = (0..channels).map(|_| VecDeque::new()).collect();
-        Self { queues, next_queue: 0, in_hand: None, taken: 0, chunk: CHUNK_RECORDS }
+        Self { queues, next_queue: 0, in_hand: None, taken: 0, chunk: LEAST_CHUNK_RECORDS }
     }
 
     /// Keeps what came, and says how much waits now.
@@ -55,29 +55,36 @@ impl Intake {
     /// Takes fewer records at once if those taken last were slow, since their state had to be read from disk, say; and more
     /// again once as many as can be taken were fast. The few that end a batch say nothing of that.
     fn fit_chunk(&mut self, records: usize, took: Duration, slice: Duration) {
-        if took > slice {
+        if took > slice / 4 {
             self.chunk = (self.chunk / 2).max(LEAST_CHUNK_RECORDS);
-        } else if took < slice / 4 && records >= self.chunk {
+        } else if took < slice / 16 && records >= self.chunk {
             self.chunk = (self.chunk * 2).min(CHUNK_RECORDS);
         }
     }
 }
 
 impl Subtask {
-    pub(crate) fn work(&mut self) -> Result<Next, Ended> {
-        self.encode_snapshot()?;
+    /// Works for a run slice that began at `began`: on a snapshot for half of it at most, if there is one to encode, and on
+    /// what else is to be done until it is over.
+    pub(crate) fn work(&mut self, began: Moment) -> Result<Next, Ended> {
+        self.encode_snapshot(began)?;
         if std::mem::take(&mut self.woken) && !self.drained {
             self.tell(TaskEvent::Woken)?;
         }
         let must_hold = self.must_hold()?;
-        let next = if must_hold { self.stall() } else { self.process()? };
-        let idle = !matches!(next, Next::Again);
+        if self.is_busy {
+            self.run_background(false)?;
+        }
+        let next = if must_hold { self.stall() } else { self.process(began)? };
+        self.is_busy = matches!(next, Next::Again);
         if self.emission != Emission::Unfinished
             && let Some((checkpoint, suspend)) = self.postponed.take()
         {
             self.trigger(checkpoint, suspend)?;
         }
-        self.run_background(idle)?;
+        if !self.is_busy {
+            self.run_background(true)?;
+        }
         if matches!(self.rounds.persisting, Persisting::Encoding { .. }) {
             return Ok(Next::Again);
         }
@@ -86,13 +93,12 @@ impl Subtask {
     }
 
     /// Works on input until the slice's time is used up, the inputs are empty, or an output has no room.
-    fn process(&mut self) -> Result<Next, Ended> {
-        let began = self.setup.environment.clock.now();
+    fn process(&mut self, began: Moment) -> Result<Next, Ended> {
+        let mut before = self.setup.environment.clock.now();
         if let Some(since) = self.stall.since.take() {
-            self.stall.untold += began.since(since);
+            self.stall.untold += before.since(since);
         }
         self.pass_time()?;
-        let mut before = began;
         // Set once the outputs were asked to wake this actor: what is released from then on is a letter.
         let mut will_be_woken = false;
         loop {
@@ -136,7 +142,7 @@ impl Subtask {
                 let now = self.setup.environment.clock.now();
                 let took = now.since(std::mem::replace(&mut before, now));
                 self.intake.fit_chunk(records, took, self.setup.run_slice);
-                if self.slice_ends(began, now) {
+                if self.has_had(self.setup.run_slice, began, now) || self.setup.kill.is_killed() {
                     return Ok(Next::Again);
                 }
                 continue;
@@ -188,10 +194,10 @@ impl Subtask {
         Ok(progress)
     }
 
-    /// Whether others have their turn now, which is `now`.
-    pub(crate) fn slice_ends(&self, began: Moment, now: Moment) -> bool {
+    /// Whether a slice that began at `began` has had its `time` by now, or as chance wants it.
+    pub(crate) fn has_had(&self, time: Duration, began: Moment, now: Moment) -> bool {
         let environment = &self.setup.environment;
-        if environment.chance.is_some() { environment.choose(2) == 0 } else { now.since(began) >= self.setup.run_slice }
+        if environment.chance.is_some() { environment.choose(2) == 0 } else { now.since(began) >= time }
     }
 
     /// The next element of the inputs in turn, or by chance, passing over channels that wait for a barrier of others.
@@ -242,12 +248,12 @@ mod tests {
     #[test]
     fn slow_records_are_taken_in_smaller_chunks_until_full_ones_are_fast() {
         let slice = Duration::from_micros(500);
-        let (mut intake, fast, slow) = (Intake::new(1), slice / 5, slice * 2);
+        let (mut intake, fast, slow) = (Intake::new(1), slice / 20, slice);
         (0..20).for_each(|_| intake.fit_chunk(intake.chunk, slow, slice));
         assert_eq!(intake.chunk, LEAST_CHUNK_RECORDS);
         (0..20).for_each(|_| intake.fit_chunk(LEAST_CHUNK_RECORDS - 1, fast, slice));
         assert_eq!(intake.chunk, LEAST_CHUNK_RECORDS, "few records are fast however slow each of them is");
-        intake.fit_chunk(LEAST_CHUNK_RECORDS, slice / 2, slice);
+        intake.fit_chunk(LEAST_CHUNK_RECORDS, slice / 8, slice);
         assert_eq!(intake.chunk, LEAST_CHUNK_RECORDS, "neither fast nor slow");
         intake.fit_chunk(LEAST_CHUNK_RECORDS, fast, slice);
         assert_eq!(intake.chunk, 2 * LEAST_CHUNK_RECORDS);

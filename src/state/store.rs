@@ -24,7 +24,7 @@ const REST: u32 = 19;
 /// Rows marked changed in one call, if the changelog needs it.
 const RELOG_ROWS: usize = 1024;
 /// Rows that one call looks at to evict some.
-const EVICT_SCAN: usize = 4096;
+const EVICT_SCAN: usize = 1024;
 /// An open view of the file keeps the pages of its time. It is renewed after this many commits at the latest.
 const COMMITS_PER_VIEW: u32 = 16;
 
