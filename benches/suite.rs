@@ -22,6 +22,8 @@ mod latencies;
 mod lookup;
 #[path = "suite/report.rs"]
 mod report;
+#[path = "suite/slices_bare.rs"]
+mod slices_bare;
 #[path = "suite/stopwatch.rs"]
 mod stopwatch;
 #[path = "suite/tally.rs"]
@@ -53,7 +55,7 @@ use report::{Parameters, Report};
 type Run = fn(&Parameters) -> Result<Report, String>;
 
 /// The workloads, each in a file of its name.
-const WORKLOADS: [(&str, Run); 10] = [
+const WORKLOADS: [(&str, Run); 11] = [
     ("w1", w1::run),
     ("w1b", w1b::run),
     ("w2c", w2c::run),
@@ -62,6 +64,7 @@ const WORKLOADS: [(&str, Run); 10] = [
     ("w4", w4::run),
     ("w4_bare", w4_bare::run),
     ("w5", w5::run),
+    ("slices_bare", slices_bare::run),
     ("chain", chain::run),
     ("exchange", exchange::run),
 ];

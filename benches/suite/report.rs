@@ -213,7 +213,7 @@ fn peak_rss_mb() -> u64 {
 
 /// For how many milliseconds cores of this machine have waited for the machine below, as Linux knows it, which counts tens of
 /// them; 0 elsewhere.
-fn stolen_ms() -> u64 {
+pub(crate) fn stolen_ms() -> u64 {
     let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
     let ticks = stat.lines().next().and_then(|all| all.split_whitespace().nth(8)?.parse::<u64>().ok());
     ticks.unwrap_or(0) * 10
