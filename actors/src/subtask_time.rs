@@ -53,6 +53,7 @@ impl Subtask {
 
     pub(crate) fn move_valve(&mut self, event: ValveEvent) -> Result<(), Ended> {
         self.signals.extend(self.valve.step(event));
+        self.intake.straggler = self.valve.straggler();
         self.tell_signals()
     }
 

@@ -27,11 +27,20 @@ const CHANCE_RECORDS: usize = 24;
 /// One in so many chunks that are left to chance ends a batch, or a slice.
 const CHANCE_OF_CUT: usize = 4;
 
+/// Elements that are taken from the channel that holds event time back, before the others have a turn.
+const STRAGGLER_TURNS: usize = 16;
+
 /// The input of a subtask, and how far it is with it.
 pub(crate) struct Intake {
     /// What came and waits, per channel.
     queues: Vec<VecDeque<Item>>,
+    /// The channel whose turn it is, but for the straggler's.
     next_queue: usize,
+    /// The channel through which event time has come less far than through others. What these bring must be kept until it
+    /// has come as far, so it has more turns.
+    pub(crate) straggler: Option<ChannelId>,
+    /// Turns that the straggler had in a row.
+    straggler_turns: usize,
     /// Set while a batch is in hand.
     in_hand: Option<Permit>,
     /// Records taken in this attempt.
@@ -43,13 +52,38 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) fn new(channels: usize) -> Self {
         let queues = (0..channels).map(|_| VecDeque::new()).collect();
-        Self { queues, next_queue: 0, in_hand: None, taken: 0, chunk: LEAST_CHUNK_RECORDS }
+        let (next_queue, straggler, straggler_turns) = (0, None, 0);
+        Self { queues, next_queue, straggler, straggler_turns, in_hand: None, taken: 0, chunk: LEAST_CHUNK_RECORDS }
     }
 
     /// Keeps what came, and says how much waits now.
     pub(crate) fn push(&mut self, channel: ChannelId, item: Item) -> usize {
         self.queues[channel.index()].push_back(item);
         self.queues.iter().map(VecDeque::len).sum()
+    }
+
+    /// The next element of the channels in turn, passing over those that are not open.
+    fn pop(&mut self, is_open: impl Fn(ChannelId) -> bool) -> Option<(ChannelId, Item)> {
+        let straggler = self.straggler.filter(|channel| self.straggler_turns < STRAGGLER_TURNS && is_open(*channel));
+        if let Some(channel) = straggler
+            && let Some(item) = self.queues[channel.index()].pop_front()
+        {
+            self.straggler_turns += 1;
+            return Some((channel, item));
+        }
+        self.straggler_turns = 0;
+        let count = self.queues.len();
+        for step in 0..count {
+            let index = (self.next_queue + step) % count;
+            let channel = ChannelId(index as u32);
+            if is_open(channel)
+                && let Some(item) = self.queues[index].pop_front()
+            {
+                self.next_queue = (index + 1) % count;
+                return Some((channel, item));
+            }
+        }
+        None
     }
 
     /// Takes fewer records at once if those taken last were slow, since their state had to be read from disk, say; and more
@@ -202,22 +236,12 @@ impl Subtask {
 
     /// The next element of the inputs in turn, or by chance, passing over channels that wait for a barrier of others.
     fn next_item(&mut self) -> Option<(ChannelId, Item)> {
-        let count = self.intake.queues.len();
-        if count > 1 && self.setup.environment.chance.is_some() {
-            self.intake.next_queue = self.setup.environment.choose(count);
+        let Self { setup, intake, alignment, .. } = self;
+        let count = intake.queues.len();
+        if count > 1 && setup.environment.chance.is_some() {
+            (intake.next_queue, intake.straggler) = (setup.environment.choose(count), None);
         }
-        for step in 0..count {
-            let index = (self.intake.next_queue + step) % count;
-            let channel = ChannelId(index as u32);
-            if self.alignment.is_blocked(channel) && !self.setup.environment.sabotaged(Sabotage::SkipAlignment) {
-                continue;
-            }
-            if let Some(item) = self.intake.queues[index].pop_front() {
-                self.intake.next_queue = (index + 1) % count;
-                return Some((channel, item));
-            }
-        }
-        None
+        intake.pop(|channel| !alignment.is_blocked(channel) || setup.environment.sabotaged(Sabotage::SkipAlignment))
     }
 
     fn take(&mut self, channel: ChannelId, item: Item) -> Result<(), Ended> {
@@ -244,6 +268,44 @@ impl Subtask {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An intake of three channels, each of which has `waiting` elements.
+    fn three_channels(waiting: usize) -> Intake {
+        let mut intake = Intake::new(3);
+        for channel in (0..3).map(ChannelId).cycle().take(3 * waiting) {
+            intake.push(channel, Item::Signal(Signal::End));
+        }
+        intake
+    }
+
+    /// The channels of the next `count` elements.
+    fn next(intake: &mut Intake, count: usize) -> Vec<u32> {
+        (0..count).map_while(|_| intake.pop(|_| true)).map(|(channel, _)| channel.0).collect()
+    }
+
+    #[test]
+    fn channels_have_their_turn_whether_one_is_behind_or_not() {
+        let mut intake = three_channels(100);
+        assert_eq!(next(&mut intake, 4), [0, 1, 2, 0]);
+        intake.straggler = Some(ChannelId(2));
+        let run = [2; STRAGGLER_TURNS];
+        assert_eq!(next(&mut intake, 2 * STRAGGLER_TURNS + 2), [&run[..], &[1], &run, &[2]].concat());
+        assert_eq!(next(&mut intake, STRAGGLER_TURNS + 1), [&run[..], &[0]].concat(), "the others are not passed over");
+        intake.straggler = None;
+        assert_eq!(next(&mut intake, 3), [1, 2, 0]);
+    }
+
+    #[test]
+    fn others_need_not_wait_for_a_straggler_without_input_or_behind_its_barrier() {
+        let mut intake = three_channels(2);
+        intake.straggler = Some(ChannelId(2));
+        let open = |channel: ChannelId| channel != ChannelId(2);
+        let taken: Vec<_> = (0..5).map_while(|_| intake.pop(open)).map(|(channel, _)| channel.0).collect();
+        assert_eq!(taken, [0, 1, 0, 1], "a channel that waits for the barriers of others keeps what it has");
+        assert_eq!(next(&mut intake, 3), [2, 2]);
+        intake.push(ChannelId(0), Item::Signal(Signal::End));
+        assert_eq!(next(&mut intake, 2), [0]);
+    }
 
     #[test]
     fn slow_records_are_taken_in_smaller_chunks_until_full_ones_are_fast() {

@@ -165,6 +165,14 @@ impl WatermarkValve {
         counted.min_by_key(|(_, input)| input.at).map(|(channel, _)| channel)
     }
 
+    /// The channel that [`Self::holds_back`] names, if it has sent a watermark, and another one a higher.
+    #[must_use]
+    pub fn straggler(&self) -> Option<ChannelId> {
+        let straggler = self.holds_back().filter(|channel| self.watermark_of(*channel).is_some())?;
+        let is_ahead = |input: &Input| input.counts() && input.at > self.watermark_of(straggler);
+        self.inputs.iter().any(is_ahead).then_some(straggler)
+    }
+
     /// Says what changed for the subtask as a whole.
     fn settle(&mut self) -> Vec<TimeSignal> {
         let is_idle = |input: &Input| input.standing == Standing::Idle && !input.is_done();

@@ -302,6 +302,26 @@ fn channel_that_holds_the_watermark_back_is_named() {
     }
 }
 
+#[test]
+fn straggler_has_said_less_than_another_that_counts() {
+    let mut valve = WatermarkValve::new(3);
+    let table = [
+        (at(5, 0), None, "two have said nothing: nobody knows whether they are behind"),
+        (at(5, 1), None, "one has said nothing"),
+        (at(5, 2), None, "all are as far"),
+        (at(6, 2), Some(0), "one is ahead; of the others the first"),
+        (at(7, 0), Some(1), "the second"),
+        (idle(1), Some(2), "an idle one does not count"),
+        (end(0), None, "nor does one that has ended"),
+        (active(1), None, "nor one that wakes behind what was said"),
+        (at(8, 1), Some(2), "one that has caught up does"),
+    ];
+    for (event, expected, why) in table {
+        let _ = valve.step(event);
+        assert_eq!(valve.straggler(), expected.map(ChannelId), "{why}");
+    }
+}
+
 /// Every past event with the outputs that the model gave for it; all facts are searched for in here.
 struct History {
     channels: u32,
