@@ -30,6 +30,9 @@ const CHANCE_OF_CUT: usize = 4;
 /// Elements that are taken from the channel that holds event time back, before the others have a turn.
 const STRAGGLER_TURNS: usize = 16;
 
+/// How many times shorter a slice is where that channel has nothing to take: its sender may be waiting for the same core.
+const SHORTER_WITHOUT_STRAGGLER: u32 = 8;
+
 /// The input of a subtask, and how far it is with it.
 pub(crate) struct Intake {
     /// What came and waits, per channel.
@@ -84,6 +87,12 @@ impl Intake {
             }
         }
         None
+    }
+
+    /// The time that is left of `slice` if what there is to take only adds to what must be kept.
+    fn fit_slice(&self, slice: Duration) -> Duration {
+        let adds = self.straggler.is_some_and(|channel| self.queues[channel.index()].is_empty());
+        if adds { slice / SHORTER_WITHOUT_STRAGGLER } else { slice }
     }
 
     /// Takes fewer records at once if those taken last were slow, since their state had to be read from disk, say; and more
@@ -176,7 +185,8 @@ impl Subtask {
                 let now = self.setup.environment.clock.now();
                 let took = now.since(std::mem::replace(&mut before, now));
                 self.intake.fit_chunk(records, took, self.setup.run_slice);
-                if self.has_had(self.setup.run_slice, began, now) || self.setup.kill.is_killed() {
+                if self.has_had(self.intake.fit_slice(self.setup.run_slice), began, now) || self.setup.kill.is_killed()
+                {
                     return Ok(Next::Again);
                 }
                 continue;
@@ -305,6 +315,16 @@ mod tests {
         assert_eq!(next(&mut intake, 3), [2, 2]);
         intake.push(ChannelId(0), Item::Signal(Signal::End));
         assert_eq!(next(&mut intake, 2), [0]);
+    }
+
+    #[test]
+    fn slices_are_shorter_while_a_straggler_has_no_input() {
+        let (mut intake, slice) = (three_channels(1), Duration::from_micros(500));
+        assert_eq!(intake.fit_slice(slice), slice, "nobody is behind");
+        intake.straggler = Some(ChannelId(1));
+        assert_eq!(intake.fit_slice(slice), slice, "it has input");
+        assert_eq!(next(&mut intake, 1), [1]);
+        assert_eq!(intake.fit_slice(slice), slice / SHORTER_WITHOUT_STRAGGLER);
     }
 
     #[test]

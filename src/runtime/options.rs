@@ -174,11 +174,12 @@ impl JobOptions {
     }
 
     /// How long a subtask works before the others of its thread have their turn and it hears of barriers again; 500 us by
-    /// default. Subtasks look at the clock behind each chunk of records, at most 512 and fewer where they are slow, so that
-    /// a slice ends a little later than this. Shorter slices bring results and checkpoints sooner where a thread has many
-    /// subtasks, longer ones save a few instructions per record. With [`Duration::MAX`] no clock ends a slice: a subtask works until it has no
-    /// input, or its outputs have no room. That is for measurements: a source that always has more to read, with no exchange
-    /// behind it, then hears of no checkpoint or stop before its input ends, only that it is killed.
+    /// default, an eighth of it while it has no input from where event time is held back. Subtasks look at the clock behind
+    /// each chunk of records, at most 512 and fewer where they are slow, so that a slice ends a little later than this.
+    /// Shorter slices bring results and checkpoints sooner where a thread has many subtasks, longer ones save a few
+    /// instructions per record. With [`Duration::MAX`] no clock ends a slice: a subtask works until it has no input, or its
+    /// outputs have no room. That is for measurements: a source that always has more to read, with no exchange behind it,
+    /// then hears of no checkpoint or stop before its input ends, only that it is killed.
     #[must_use]
     pub fn run_slice(mut self, time: Duration) -> Self {
         self.run_slice = time;
