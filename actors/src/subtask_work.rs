@@ -249,6 +249,7 @@ impl Subtask {
         let Self { setup, intake, alignment, .. } = self;
         let count = intake.queues.len();
         if count > 1 && setup.environment.chance.is_some() {
+            // Every order must come up: nobody is preferred.
             (intake.next_queue, intake.straggler) = (setup.environment.choose(count), None);
         }
         intake.pop(|channel| !alignment.is_blocked(channel) || setup.environment.sabotaged(Sabotage::SkipAlignment))
