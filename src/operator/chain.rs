@@ -5,7 +5,8 @@ use std::vec;
 use millstream_actors::packet::Rows;
 use millstream_actors::time::{TimeSignal, Timestamp};
 
-use super::{Control, Emit, Event, Operator};
+use super::parts::HasParts;
+use super::{Emit, Event, Operator, PartVisitor};
 use crate::error::Result;
 use crate::io::{ReadStatus, SplitSignal};
 use crate::model::{Data, Record, RecordBatch};
@@ -35,11 +36,29 @@ pub trait Chain: Send + 'static {
     /// If an operator fails.
     fn on_event<E: Emit<Self::Out>>(&mut self, event: Event, out: &mut E) -> Result<()>;
 
-    /// Takes an event that emits nothing to all operators.
+    /// Shows the parts of all operators, in the order of the chain.
+    fn parts(&mut self, visitor: &mut dyn PartVisitor);
+
+    /// Gives the head its next batch, from the input of the block with this number. The one before is used up.
+    ///
+    /// # Panics
+    /// If the head takes no batches, or others: both ends of a channel are made by one call, for one type.
+    fn load(&mut self, rows: Rows, input: usize);
+
+    /// Gives the reader at the head one more split.
     ///
     /// # Errors
-    /// If an operator cannot carry it out.
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()>;
+    /// If the split cannot be opened.
+    ///
+    /// # Panics
+    /// If there is no reader at the head, or one of other splits.
+    fn add_split(&mut self, split: Rows) -> Result<()>;
+}
+
+impl<C: Chain> HasParts for C {
+    fn visit_parts(&mut self, visitor: &mut dyn PartVisitor) {
+        self.parts(visitor);
+    }
 }
 
 /// How far a call of [`Chain::run`] came.
@@ -129,9 +148,17 @@ where
         self.operator.on_event(event, out)
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        self.chain.on_control(control)?;
-        self.operator.on_control(control)
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        self.chain.parts(visitor);
+        self.operator.parts(visitor);
+    }
+
+    fn load(&mut self, rows: Rows, input: usize) {
+        self.chain.load(rows, input);
+    }
+
+    fn add_split(&mut self, split: Rows) -> Result<()> {
+        self.chain.add_split(split)
     }
 }
 
@@ -197,15 +224,23 @@ impl<T: Data> Chain for BatchHead<T> {
         end_time(event, out)
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        if let Control::Load { rows, .. } = control {
-            let batch = rows.take().and_then(|rows| rows.downcast::<RecordBatch<T>>().ok());
-            let batch = batch.expect("both ends of a channel are made by one call, for one type");
-            (self.values, self.times) = (batch.values.into_iter(), batch.times.into_iter());
-        }
-        Ok(())
+    fn parts(&mut self, _visitor: &mut dyn PartVisitor) {}
+
+    fn load(&mut self, rows: Rows, _input: usize) {
+        let batch = rows.downcast::<RecordBatch<T>>().expect(FOREIGN_BATCH);
+        (self.values, self.times) = (batch.values.into_iter(), batch.times.into_iter());
+    }
+
+    fn add_split(&mut self, _split: Rows) -> Result<()> {
+        panic!("{NO_READER}");
     }
 }
+
+/// Why a batch cannot be one of another type.
+pub(super) const FOREIGN_BATCH: &str = "both ends of a channel are made by one call, for one type";
+
+/// Why a split cannot come to a block that takes batches.
+pub(super) const NO_READER: &str = "splits are handed out to subtasks of sources only";
 
 /// A chain whose type is forgotten. Costs one indirect call per run of records, and a copy of each record.
 pub struct BoxedChain<T> {
@@ -253,7 +288,9 @@ trait ErasedChain<T>: Send {
     fn run(&mut self, limit: usize, out: &mut Emitted<T>) -> Result<Step>;
     fn on_signal(&mut self, signal: TimeSignal, out: &mut Emitted<T>) -> Result<()>;
     fn on_event(&mut self, event: Event, out: &mut Emitted<T>) -> Result<()>;
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()>;
+    fn parts(&mut self, visitor: &mut dyn PartVisitor);
+    fn load(&mut self, rows: Rows, input: usize);
+    fn add_split(&mut self, split: Rows) -> Result<()>;
 }
 
 impl<C: Chain> ErasedChain<C::Out> for C {
@@ -269,8 +306,16 @@ impl<C: Chain> ErasedChain<C::Out> for C {
         Chain::on_event(self, event, out)
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        Chain::on_control(self, control)
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        Chain::parts(self, visitor);
+    }
+
+    fn load(&mut self, rows: Rows, input: usize) {
+        Chain::load(self, rows, input);
+    }
+
+    fn add_split(&mut self, split: Rows) -> Result<()> {
+        Chain::add_split(self, split)
     }
 }
 
@@ -300,10 +345,15 @@ impl<T: Data> Chain for BoxedChain<T> {
         self.emitted.hand_to(out)
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        self.chain.on_control(control)
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        self.chain.parts(visitor);
+    }
+
+    fn load(&mut self, rows: Rows, input: usize) {
+        self.chain.load(rows, input);
+    }
+
+    fn add_split(&mut self, split: Rows) -> Result<()> {
+        self.chain.add_split(split)
     }
 }
-
-/// Rows to be put in hand, or a split, on its way through [`Control`] to the head of the chain.
-pub(crate) type ForHead = Option<Rows>;

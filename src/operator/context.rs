@@ -3,67 +3,22 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use millstream_actors::ids::{Attempt, CheckpointId};
 use millstream_actors::sabotage::Sabotage;
 use millstream_actors::task::Wake;
-use millstream_actors::time::Clock;
+use millstream_actors::time::{Clock, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::event_time::AlignmentGroups;
-use super::{Hold, Share, SideEmitter, SideId, SideOutput, SplitNames};
+use super::small_state::{Portions, SmallStates, StateKind, WATERMARK};
+use super::{Hold, SideEmitter, SideId, SideOutput, SplitNames};
 use crate::error::{Error, Result};
 use crate::io::Surroundings;
-use crate::model::{self, Data, Key, MaxParallelism};
+use crate::model::{Data, Key, MaxParallelism};
 use crate::state::{Store, Table};
-
-/// The small state of one subtask's operators in a snapshot, by uid: positions and pending transactions, not tables.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OperatorState {
-    by_uid: BTreeMap<String, Vec<u8>>,
-    /// What can be handed out anew when the number of subtasks changes.
-    #[serde(default)]
-    shares: BTreeMap<String, Share>,
-}
-
-impl OperatorState {
-    /// Puts the state of `uid`.
-    ///
-    /// # Errors
-    /// If it cannot be encoded.
-    pub fn put<T: Serialize + ?Sized>(&mut self, uid: &str, value: &T) -> Result<()> {
-        let bytes = model::encode(value).map_err(|source| Error::codec(uid, source))?;
-        self.by_uid.insert(uid.to_owned(), bytes);
-        Ok(())
-    }
-
-    /// Takes over everything from `other`.
-    pub(crate) fn extend(&mut self, other: Self) {
-        self.by_uid.extend(other.by_uid);
-        self.shares.extend(other.shares);
-    }
-
-    /// Puts what a function of `uid` keeps in the subtask.
-    pub(crate) fn put_share(&mut self, uid: &str, share: Share) {
-        self.shares.insert(uid.to_owned(), share);
-    }
-
-    /// What functions keep in the subtask, by uid.
-    pub(crate) fn shares(&self) -> &BTreeMap<String, Share> {
-        &self.shares
-    }
-
-    /// The state of `uid`, if the snapshot has any.
-    ///
-    /// # Errors
-    /// If it cannot be decoded as `T`.
-    pub fn get<T: DeserializeOwned>(&self, uid: &str) -> Result<Option<T>> {
-        let Some(bytes) = self.by_uid.get(uid) else { return Ok(None) };
-        model::decode(bytes).map(Some).map_err(|source| Error::codec(uid, source))
-    }
-}
 
 /// The snapshot a subtask starts from.
 #[derive(Debug, Clone)]
@@ -71,7 +26,7 @@ pub struct Restored {
     /// The completed checkpoint it belongs to.
     pub checkpoint: CheckpointId,
     /// This subtask's part of it.
-    pub state: OperatorState,
+    pub state: SmallStates,
 }
 
 /// A count kept by one subtask, read by others. Only the subtask that owns it may add.
@@ -174,6 +129,24 @@ impl std::ops::AddAssign for CountersView {
     }
 }
 
+/// The processing time at which the records arrived that are being taken, for operators that must not read the clock for
+/// each of them. Clones are the same place.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Arrivals(Arc<AtomicI64>);
+
+impl Arrivals {
+    /// The records that are taken from now on arrived at `now`, or when those before them did if the clock went back.
+    pub(crate) fn set(&self, now: Timestamp) {
+        self.0.fetch_max(now.as_millis(), Ordering::Relaxed);
+    }
+
+    /// When the present record arrived.
+    #[inline]
+    pub(crate) fn get(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
 /// What an operator, source or sink learns when it opens inside a subtask. Opening may block.
 pub struct SubtaskContext {
     /// The position of the subtask among the instances of its block, counted from 0.
@@ -194,23 +167,16 @@ pub struct SubtaskContext {
     pub counters: Counters,
     /// Wakes the subtask, from any thread: its operators then hear [`Event::Woken`](super::Event::Woken).
     pub wake: Wake,
-    /// Whether an operator waits for processing time, and wants to be asked by [`Control::Due`](super::Control::Due).
-    pub(crate) waits_for_processing_time: bool,
     /// Whether a source is at the head of the block.
     pub(crate) is_source: bool,
     /// The names of the source's splits.
     pub(crate) split_names: SplitNames,
     /// Holds back the source's reader.
     pub(crate) hold: Hold,
-    /// Whether an operator wants to hear [`Control::Arrivals`](super::Control::Arrivals).
-    pub(crate) wants_arrivals: bool,
+    /// When records arrive, if an operator wants to know it.
+    pub(crate) arrivals: Option<Arrivals>,
     /// The groups of readers that advance together, of the whole job.
     pub(crate) alignment_groups: AlignmentGroups,
-    /// Whether an operator may be full, and wants to be asked by [`Control::Room`](super::Control::Room).
-    pub(crate) may_be_full: bool,
-    /// Whether an operator may leave results of records for later, and wants to be asked by
-    /// [`Control::Unfinished`](super::Control::Unfinished) behind records, too.
-    pub(crate) leaves_results: bool,
     /// What a test has put in the place of the outside world.
     pub(crate) surroundings: Surroundings,
     /// What is broken on purpose.
@@ -236,14 +202,11 @@ impl SubtaskContext {
             clock,
             counters: Counters::default(),
             wake: Wake::default(),
-            waits_for_processing_time: false,
             is_source: false,
             split_names: SplitNames::default(),
             hold: Hold::default(),
-            wants_arrivals: false,
+            arrivals: None,
             alignment_groups: AlignmentGroups::default(),
-            may_be_full: false,
-            leaves_results: false,
             surroundings: Surroundings::default(),
             sabotage: None,
             store: None,
@@ -252,18 +215,29 @@ impl SubtaskContext {
         }
     }
 
-    /// The state that `uid` put into the snapshot to start from, if there is any.
+    /// The elements of a small state that `uid` has in the snapshot to start from; none if it has none.
     ///
     /// # Errors
-    /// If it cannot be decoded as `T`.
-    pub fn restored_state<T: DeserializeOwned>(&self, uid: &str) -> Result<Option<T>> {
-        self.restored.as_ref().map_or(Ok(None), |restored| restored.state.get(uid))
+    /// If they cannot be decoded as `T`.
+    pub fn restored_state<T: DeserializeOwned>(&self, uid: &str, kind: StateKind<'_>) -> Result<Vec<T>> {
+        self.restored.as_ref().map_or(Ok(Vec::new()), |restored| restored.state.get(uid, kind))
     }
 
-    /// What a function of `uid` begins with in this subtask.
-    pub(crate) fn share(&self, uid: &str) -> Share {
-        let shares = self.restored.as_ref().map(|restored| restored.state.shares());
-        shares.and_then(|shares| shares.get(uid)).cloned().unwrap_or_default()
+    /// The watermark that `uid` had received when the snapshot was taken; [`Timestamp::MIN`] without one.
+    pub(crate) fn restored_watermark(&self, uid: &str) -> Result<Timestamp> {
+        Ok(self.restored_state(uid, WATERMARK)?.into_iter().min().unwrap_or(Timestamp::MIN))
+    }
+
+    /// All small states that `uid` has in the snapshot to start from, but for those of the library.
+    pub(crate) fn restored_portions(&self, uid: &str) -> Portions {
+        let portions = self.restored.as_ref().and_then(|restored| restored.state.by_uid().get(uid));
+        let of_user = portions.into_iter().flatten().filter(|(name, _)| !name.contains('/'));
+        of_user.map(|(name, portion)| (name.clone(), portion.clone())).collect()
+    }
+
+    /// When the records arrive that the subtask takes.
+    pub(crate) fn arrivals(&mut self) -> Arrivals {
+        self.arrivals.get_or_insert_default().clone()
     }
 
     /// The table of keyed state that belongs to `uid`, with what the snapshot has of it.

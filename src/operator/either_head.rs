@@ -3,11 +3,12 @@
 use std::marker::PhantomData;
 use std::vec;
 
+use millstream_actors::packet::Rows;
 use millstream_actors::time::{TimeSignal, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::chain::{BATCH_OF_LOOK_AHEAD, end_time};
-use super::{Chain, Control, Emit, Event, HeadStatus, Step};
+use super::chain::{BATCH_OF_LOOK_AHEAD, FOREIGN_BATCH, NO_READER, end_time};
+use super::{Chain, Emit, Event, HeadStatus, PartVisitor, Step};
 use crate::error::Result;
 use crate::model::{Data, Key, Keyed, Record, RecordBatch};
 
@@ -135,20 +136,22 @@ impl<M: Meeting> Chain for EitherHead<M> {
         end_time(event, out)
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        let Control::Load { rows, input } = control else { return Ok(()) };
-        let rows = rows.take().expect("a batch is loaded once");
-        let wrong = "both ends of a channel are made by one call, for one type";
-        (self.values, self.times) = match *input {
+    fn parts(&mut self, _visitor: &mut dyn PartVisitor) {}
+
+    fn load(&mut self, rows: Rows, input: usize) {
+        (self.values, self.times) = match input {
             0 => {
-                let batch = rows.downcast::<RecordBatch<M::Left>>().expect(wrong);
+                let batch = rows.downcast::<RecordBatch<M::Left>>().expect(FOREIGN_BATCH);
                 (Either::Left(batch.values.into_iter()), batch.times.into_iter())
             }
             _ => {
-                let batch = rows.downcast::<RecordBatch<M::Right>>().expect(wrong);
+                let batch = rows.downcast::<RecordBatch<M::Right>>().expect(FOREIGN_BATCH);
                 (Either::Right(batch.values.into_iter()), batch.times.into_iter())
             }
         };
-        Ok(())
+    }
+
+    fn add_split(&mut self, _split: Rows) -> Result<()> {
+        panic!("{NO_READER}");
     }
 }

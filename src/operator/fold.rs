@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Control, Emit, Operator};
+use super::{Emit, Operator, PartVisitor};
 use crate::error::Result;
 use crate::model::{Data, Key, Keyed, Record};
 use crate::state::Table;
@@ -50,11 +50,8 @@ where
         self.accumulators.look_ahead(upcoming.iter().map(|keyed| keyed.hash));
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        if let Control::Tables(each) = control {
-            each(&mut self.accumulators)?;
-        }
-        Ok(())
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        visitor.tables(&mut self.accumulators);
     }
 }
 
@@ -97,11 +94,8 @@ where
         self.reduced.look_ahead(upcoming.iter().map(|keyed| keyed.hash));
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        if let Control::Tables(each) = control {
-            each(&mut self.reduced)?;
-        }
-        Ok(())
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        visitor.tables(&mut self.reduced);
     }
 }
 

@@ -16,17 +16,19 @@ mod key_by;
 mod map;
 mod map_with_state;
 mod partition;
+pub(crate) mod parts;
 mod process;
-mod share;
 mod side_output;
 mod sink;
+mod small_state;
 mod source_head;
 mod watch;
 pub mod window;
 
 pub use async_map::{AsyncMap, AsyncMapOperator, Retries};
 pub use chain::{BatchHead, BoxedChain, Chain, HeadStatus, Step, Then};
-pub use context::{Counter, Counters, CountersView, OperatorState, Restored, SubtaskContext};
+pub(crate) use context::Arrivals;
+pub use context::{Counter, Counters, CountersView, Restored, SubtaskContext};
 pub use dedup::Dedup;
 pub use either_head::{Apart, BothKeyed, Either, EitherHead, Meeting};
 pub use filter::{Filter, TryFilter};
@@ -38,6 +40,7 @@ pub use key_by::KeyBy;
 pub use map::{Map, TryMap};
 pub use map_with_state::MapWithState;
 pub use partition::{ByKeyGroup, Custom, First, Local, Partition, Random, RoundRobin};
+pub use parts::{After, PartVisitor, TransactionalOutput};
 pub use process::{
     Aggregating, AggregatingState, BroadcastProcess, BroadcastState, BroadcastStates, CoProcess, KeyContext,
     KeyedBroadcastContext, KeyedBroadcastProcess, KeyedProcess, KeyedState, List, ListState, Map as KeyedMap, MapState,
@@ -45,26 +48,23 @@ pub use process::{
     ReadOnlyContext, Reducing, ReducingState, States, StreamContext, StreamProcess, TimeKind, Timer, UnionList, Value,
     ValueState,
 };
-#[cfg(test)]
-pub(crate) use share::{Portion, Sharing};
-pub(crate) use share::{Share, hand_out};
 pub use side_output::{SideEmitter, SideId, SideOutput};
 pub use sink::SinkOperator;
+#[cfg(test)]
+pub(crate) use small_state::Portion;
+pub use small_state::{Elements, Sharing, SmallStates, StateKind};
+pub(crate) use small_state::{Portions, share_out};
 pub use source_head::SourceHead;
 pub(crate) use source_head::{Hold, SplitNames};
 
 use std::time::Duration;
 
-use millstream_actors::ids::CheckpointId;
 pub use millstream_actors::task::{Emission, Wake};
 use millstream_actors::time::{TimeSignal, Timestamp};
-use millstream_actors::time_view::TaskTime;
 
 use crate::error::Result;
 use crate::io::SplitSignal;
 use crate::model::Record;
-use crate::state::{KeyedTable, StateError};
-use chain::ForHead;
 
 /// Where an operator's results go: the next operator of the block, or the block's end.
 pub trait Emit<T> {
@@ -136,8 +136,8 @@ pub trait Operator: Send + 'static {
 
     /// Hears what is said about event time, and hands it on behind the records that it lets go.
     ///
-    /// An operator with much to let go may do a part of it, answer [`Control::Unfinished`], go on at each
-    /// [`Event::Resume`], and hand the signal on when it is done. Until then it hears nothing else.
+    /// An operator with much to emit may do a part of it, say so by [`PartVisitor::emission`], go on at each
+    /// [`Event::Resume`], and forward the signal when it is done. Until then it receives nothing else.
     ///
     /// # Errors
     /// As [`Self::on_record`].
@@ -165,13 +165,10 @@ pub trait Operator: Send + 'static {
         Ok(())
     }
 
-    /// Hears everything that emits nothing.
-    ///
-    /// # Errors
-    /// If the event cannot be carried out; the subtask then fails.
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        let _ = control;
-        Ok(())
+    /// Lists what the operator has beside its functions, one after the other: tables, small state, what it waits for. Always
+    /// the same parts: see [`PartVisitor`].
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        let _ = visitor;
     }
 }
 
@@ -179,7 +176,7 @@ pub trait Operator: Send + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// Processing time has come this far. Said when it was asked for, see [`Control::Due`].
+    /// Processing time has come this far. Received when it was asked for, see [`PartVisitor::due`].
     ProcessingTime(Timestamp),
     /// The block's source has no split for now, and asks again later. It says so to the operators behind it, by
     /// [`SplitSignal::Unassigned`].
@@ -198,50 +195,4 @@ pub enum Event {
     /// The input has ended: whatever is still held back must be emitted. The watermark that says that event time is over
     /// has passed before. What takes long may go on at [`Event::Resume`], or when the operator is woken.
     End,
-}
-
-/// The events of an operator's life that emit no records.
-#[non_exhaustive]
-pub enum Control<'a> {
-    /// A batch for the head of the chain.
-    Load {
-        /// The batch.
-        rows: ForHead,
-        /// The input of the block that it comes from, counted from 0.
-        input: usize,
-    },
-    /// A split for the reader at the head of the chain.
-    Split(ForHead),
-    /// Each table of keyed state is to be shown to the visitor.
-    Tables(&'a mut dyn FnMut(&mut dyn KeyedTable) -> Result<(), StateError>),
-    /// The barrier of `checkpoint` is here: the operator's state goes into the snapshot as of now.
-    Snapshot {
-        /// The checkpoint.
-        checkpoint: CheckpointId,
-        /// Takes state that is small: positions, pending transactions.
-        state: &'a mut OperatorState,
-        /// Takes blocking work that must be done before the subtask may say that its snapshot is durable.
-        seals: &'a mut Vec<BlockingJob>,
-    },
-    /// `checkpoint` is complete: transactions up to it are to be committed.
-    Completed {
-        /// The checkpoint.
-        checkpoint: CheckpointId,
-        /// Takes the blocking work of committing.
-        commits: &'a mut Vec<BlockingJob>,
-    },
-    /// Asks for the earliest processing time that somebody waits for: it is to be lowered to the operator's own.
-    Due(&'a mut Option<Timestamp>),
-    /// Asks whether somebody has more to emit for what it heard before: to be raised if so.
-    Unfinished(&'a mut Emission),
-    /// The records that are taken from now on arrived at this processing time. Said if it was asked for, see
-    /// `SubtaskContext::wants_arrivals`.
-    Arrivals(Timestamp),
-    /// Asks what makes watermarks here, and which window waits for one: each operator fills in what it knows, and what an
-    /// operator further down says takes the place of what came before.
-    EventTime(&'a mut TaskTime),
-    /// Asks for how many more records there is room inside: to be lowered to the operator's own.
-    Room(&'a mut usize),
-    /// The inputs are empty for now, or a barrier is about to pass: nothing visible may be kept back in buffers.
-    Flush,
 }

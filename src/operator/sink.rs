@@ -7,10 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use millstream_actors::ids::CheckpointId;
 use millstream_actors::sabotage::Sabotage;
 
-use super::{Control, Counter, Emit, Operator, SubtaskContext};
+use super::{BlockingJob, Counter, Emit, Operator, PartVisitor, StateKind, SubtaskContext, TransactionalOutput};
 use crate::error::{Error, Result};
 use crate::io::{Capture, Committer, Sink, SinkWriter};
 use crate::model::Record;
+
+/// Transactions that are sealed and not known to be committed, each with the checkpoint it belongs to.
+const PENDING: StateKind<'_> = StateKind::split("pending transactions");
 
 /// Transactions that are sealed and not known to be committed, by the checkpoint they belong to.
 type Pending<T> = BTreeMap<CheckpointId, Vec<T>>;
@@ -52,10 +55,10 @@ impl<S: Sink> Operator for SinkOperator<S> {
         }
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
         match &mut self.0 {
-            Outlet::Own(writes) => writes.on_control(control),
-            Outlet::Captured(writes) => writes.on_control(control),
+            Outlet::Own(writes) => writes.parts(visitor),
+            Outlet::Captured(writes) => writes.parts(visitor),
         }
     }
 }
@@ -74,8 +77,8 @@ struct TwoPhase<S: Sink> {
 impl<S: Sink> TwoPhase<S> {
     fn open(uid: &str, sink: &S, context: &mut SubtaskContext) -> Result<Self> {
         let committer = sink.committer(context)?;
-        let restored = context.restored_state::<Pending<S::Transaction>>(uid)?.unwrap_or_default();
-        let committed = restored.into_values().flatten().collect::<Vec<_>>();
+        let restored = context.restored_state::<(CheckpointId, S::Transaction)>(uid, PENDING)?;
+        let committed = restored.into_iter().map(|(_, transaction)| transaction).collect::<Vec<_>>();
         if !committed.is_empty() {
             committer.commit(&committed)?;
         }
@@ -96,43 +99,53 @@ impl<S: Sink> TwoPhase<S> {
         self.writer.write(record)
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        match control {
-            Control::Flush => self.writer.flush(),
-            Control::Snapshot { checkpoint, state, seals } => {
-                let prepared = self.writer.prepare(*checkpoint)?;
-                seals.extend(prepared.seal);
-                if self.sabotage == Some(Sabotage::CommitEarly) {
-                    let (committer, transactions) = (Arc::clone(&self.committer), prepared.transactions.clone());
-                    seals.push(Box::new(move || committer.commit(&transactions)));
-                }
-                let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-                if !prepared.transactions.is_empty() {
-                    pending.insert(*checkpoint, prepared.transactions);
-                }
-                if self.sabotage == Some(Sabotage::DropPendingTransactions) {
-                    return Ok(());
-                }
-                state.put(&self.uid, &*pending)
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        visitor.output(self);
+        visitor.small_state(&self.uid, PENDING, &mut |elements| {
+            if self.sabotage == Some(Sabotage::DropPendingTransactions) {
+                return Ok(());
             }
-            Control::Completed { checkpoint, commits } => {
-                let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-                let due = pending.range(..=*checkpoint).map(|(id, of)| (*id, of.clone())).collect::<Pending<_>>();
-                drop(pending);
-                if !due.is_empty() {
-                    let (committer, pending) = (Arc::clone(&self.committer), Arc::clone(&self.pending));
-                    commits.push(Box::new(move || {
-                        for (checkpoint, transactions) in due {
-                            committer.commit(&transactions)?;
-                            pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&checkpoint);
-                        }
-                        Ok(())
-                    }));
+            let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            let transactions = pending.iter().flat_map(|(checkpoint, of)| of.iter().map(move |one| (checkpoint, one)));
+            transactions.into_iter().try_for_each(|transaction| elements.put(&transaction))
+        });
+    }
+}
+
+impl<S: Sink> TransactionalOutput for TwoPhase<S> {
+    fn flush(&mut self) -> Result<()> {
+        self.writer.flush()
+    }
+
+    fn prepare(&mut self, checkpoint: CheckpointId, seals: &mut Vec<BlockingJob>) -> Result<()> {
+        let prepared = self.writer.prepare(checkpoint)?;
+        seals.extend(prepared.seal);
+        if self.sabotage == Some(Sabotage::CommitEarly) {
+            let (committer, transactions) = (Arc::clone(&self.committer), prepared.transactions.clone());
+            seals.push(Box::new(move || committer.commit(&transactions)));
+        }
+        if !prepared.transactions.is_empty() {
+            let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            pending.insert(checkpoint, prepared.transactions);
+        }
+        Ok(())
+    }
+
+    fn completed(&mut self, checkpoint: CheckpointId, commits: &mut Vec<BlockingJob>) -> Result<()> {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = pending.range(..=checkpoint).map(|(id, of)| (*id, of.clone())).collect::<Pending<_>>();
+        drop(pending);
+        if !due.is_empty() {
+            let (committer, pending) = (Arc::clone(&self.committer), Arc::clone(&self.pending));
+            commits.push(Box::new(move || {
+                for (checkpoint, transactions) in due {
+                    committer.commit(&transactions)?;
+                    pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&checkpoint);
                 }
                 Ok(())
-            }
-            _ => Ok(()),
+            }));
         }
+        Ok(())
     }
 }
 

@@ -7,7 +7,8 @@ use millstream_actors::time::{Clock, Moment, Timestamp};
 
 use super::*;
 use crate::io::Prepared;
-use crate::operator::{OperatorState, Restored};
+use crate::operator::parts::{self, OfOperator};
+use crate::operator::{Restored, SmallStates};
 
 /// What is written, by transaction: what is visible, and what is not yet. Clones are the same place.
 #[derive(Clone, Default)]
@@ -118,7 +119,7 @@ impl Clock for Still {
 struct Written(SinkOperator<Memory>);
 
 impl Written {
-    fn open(memory: &Memory, restored: Option<(u64, OperatorState)>) -> Result<Self> {
+    fn open(memory: &Memory, restored: Option<(u64, SmallStates)>) -> Result<Self> {
         let mut context = SubtaskContext::new(0, 1, Attempt(1), "run", Arc::new(Still));
         context.restored = restored.map(|(id, state)| Restored { checkpoint: CheckpointId(id), state });
         SinkOperator::open("output", memory, &mut context).map(Self)
@@ -130,19 +131,15 @@ impl Written {
     }
 
     /// What is in the snapshot of a checkpoint.
-    fn snapshot(&mut self, checkpoint: u64) -> OperatorState {
-        let (mut state, mut seals) = (OperatorState::default(), Vec::new());
-        let checkpoint = CheckpointId(checkpoint);
-        let mut control = Control::Snapshot { checkpoint, state: &mut state, seals: &mut seals };
-        self.0.on_control(&mut control).expect("it can be snapshotted");
+    fn snapshot(&mut self, checkpoint: u64) -> SmallStates {
+        let seals = parts::prepare(&mut OfOperator(&mut self.0), CheckpointId(checkpoint)).expect("it can be prepared");
+        let state = parts::small_states_of(&mut OfOperator(&mut self.0)).expect("it can be encoded");
         seals.into_iter().for_each(|seal| seal().expect("it can be sealed"));
         state
     }
 
     fn complete(&mut self, checkpoint: u64) -> Result<()> {
-        let mut commits = Vec::new();
-        let mut control = Control::Completed { checkpoint: CheckpointId(checkpoint), commits: &mut commits };
-        self.0.on_control(&mut control).expect("it can be told");
+        let commits = parts::completed(&mut OfOperator(&mut self.0), CheckpointId(checkpoint)).expect("it can be told");
         commits.into_iter().try_for_each(|commit| commit())
     }
 }

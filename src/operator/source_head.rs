@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use millstream_actors::packet::Rows;
 use millstream_actors::time::TimeSignal;
 use millstream_actors::time_view::Origin;
 
 use super::chain::end_time;
-use super::{Chain, Control, Counter, Emit, Event, HeadStatus, Step, SubtaskContext};
+use super::{Chain, Counter, Emit, Event, HeadStatus, PartVisitor, StateKind, Step, SubtaskContext};
 use crate::error::Result;
 use crate::io::{ReadStatus, SourceReader, SplitNumber, SplitSignal};
 use crate::model::{Data, Record};
 
 /// How long a reader waits that is held back. Whoever holds it wakes the subtask earlier to release it.
 const HELD: Duration = Duration::from_secs(1);
+
+/// The unfinished splits of a reader, with the positions reached in them.
+const POSITIONS: StateKind<'_> = StateKind::split("positions");
 
 /// The head of a block that reads.
 pub struct SourceHead<R> {
@@ -52,7 +56,7 @@ where
             is_unassigned: false,
             hold: context.hold.clone(),
         };
-        for split in context.restored_state::<Vec<R::Split>>(uid)?.into_iter().flatten() {
+        for split in context.restored_state::<R::Split>(uid, POSITIONS)? {
             head.take(split)?;
         }
         Ok(head)
@@ -164,19 +168,23 @@ where
         end_time(event, out)
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        match control {
-            Control::Split(split) => {
-                let split = split.take().and_then(|split| split.downcast::<R::Split>().ok());
-                self.take(*split.expect("a source's enumerator hands out the splits of its reader"))
-            }
-            Control::EventTime(time) => {
-                time.origin = Some(Origin::Source { uid: Arc::clone(&self.uid) });
-                Ok(())
-            }
-            Control::Snapshot { state, .. } => state.put(&self.uid, &self.reader.snapshot()),
-            _ => Ok(()),
-        }
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        visitor.small_state(&self.uid, POSITIONS, &mut |positions| {
+            self.reader.snapshot().iter().try_for_each(|split| positions.put(split))
+        });
+        visitor.event_time(&mut |time| {
+            time.origin = Some(Origin::Source { uid: Arc::clone(&self.uid) });
+            Ok(())
+        });
+    }
+
+    fn load(&mut self, _rows: Rows, _input: usize) {
+        panic!("a source has no inputs");
+    }
+
+    fn add_split(&mut self, split: Rows) -> Result<()> {
+        let split = split.downcast::<R::Split>().ok();
+        self.take(*split.expect("a source's enumerator hands out the splits of its reader"))
     }
 }
 

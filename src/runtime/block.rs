@@ -20,8 +20,10 @@ use super::routing::{Router, RouterEnd, SentTime, SideRouter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::ReadStatus;
 use crate::model;
+use crate::operator::parts::{self, Declared, TablesOf};
 use crate::operator::{
-    BlockingJob, Chain, Control, Counters, CountersView, Event, HeadStatus, OperatorState, Restored, SubtaskContext,
+    Arrivals, BlockingJob, Chain, Counters, CountersView, Event, HeadStatus, Restored, SmallStates, StateKind,
+    SubtaskContext,
 };
 use crate::state::{self, KeyedTable, StateError, Store, VisitTables};
 
@@ -30,6 +32,9 @@ const ROWS_ENCODED_AT_ONCE: usize = 512;
 
 /// The name, within a subtask's small state, of what it counted.
 pub(super) const COUNTERS: &str = "millstream counters";
+
+/// The counts among it.
+pub(super) const COUNTS: StateKind<'_> = StateKind::split("counts");
 
 /// Makes the chain of one subtask.
 pub(crate) type OpenChain<C> = Arc<dyn Fn(&mut SubtaskContext) -> Result<C> + Send + Sync>;
@@ -70,11 +75,11 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
         let checkpoint = opening.restored.as_ref().map(|(checkpoint, _)| *checkpoint);
         if let Some((checkpoint, snapshot)) = opening.restored {
             let state = if snapshot.state.is_empty() {
-                OperatorState::default()
+                SmallStates::default()
             } else {
-                model::decode::<OperatorState>(&snapshot.state).map_err(|source| Error::codec(&deploy.name, source))?
+                model::decode::<SmallStates>(&snapshot.state).map_err(|source| Error::codec(&deploy.name, source))?
             };
-            if let Some(view) = state.get::<CountersView>(COUNTERS)? {
+            for view in state.get::<CountersView>(COUNTERS, COUNTS)? {
                 context.counters.restore(view);
             }
             context.restored = Some(Restored { checkpoint, state });
@@ -86,7 +91,9 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
             context.store =
                 Some(deploy.state.store(&stem, opening.attempt, checkpoint, groups, deploy.max_parallelism)?);
         }
-        let chain = (self.open)(&mut context)?;
+        let mut chain = (self.open)(&mut context)?;
+        let declared = Declared::of(&mut chain);
+        declared.check(context.store.iter().flat_map(Store::opened))?;
         let router = (self.router)(deploy, index);
         let sides = self.sides.iter().map(|open| open(&mut context, deploy)).collect();
         Ok(BlockTask {
@@ -97,10 +104,9 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
             sides,
             time: SentTime::nothing(opening.subtask, deploy.surroundings.witness.clone()),
             emission: Emission::Complete,
-            waits_for_processing_time: context.waits_for_processing_time,
-            may_be_full: context.may_be_full,
-            leaves_results: context.leaves_results,
-            wants_arrivals: context.wants_arrivals,
+            declared,
+            unanswered: None,
+            arrivals: context.arrivals,
             clock: context.clock,
             counters: context.counters,
             store: context.store,
@@ -145,10 +151,10 @@ struct BlockTask<C, R> {
     time: SentTime,
     /// Whether an operator has more to emit before it hears anything else.
     emission: Emission,
-    waits_for_processing_time: bool,
-    may_be_full: bool,
-    leaves_results: bool,
-    wants_arrivals: bool,
+    declared: Declared,
+    /// Why a question could not be answered that takes no error.
+    unanswered: Option<Error>,
+    arrivals: Option<Arrivals>,
     clock: Arc<dyn Clock>,
     counters: Counters,
     store: Option<Store>,
@@ -161,7 +167,7 @@ struct BlockTask<C, R> {
 
 /// A snapshot that is not written yet.
 struct Taken {
-    state: OperatorState,
+    state: SmallStates,
     seals: Vec<BlockingJob>,
 }
 
@@ -172,24 +178,6 @@ struct Written {
     seal: Option<Error>,
 }
 
-/// The tables of a chain, as the store visits them.
-struct TablesOf<'a, C>(&'a mut C);
-
-impl<C: Chain> VisitTables for TablesOf<'_, C> {
-    fn visit(&mut self, each: &mut dyn FnMut(&mut dyn KeyedTable) -> Result<(), StateError>) -> Result<(), StateError> {
-        let mut outcome = Ok(());
-        let mut keep = |table: &mut dyn KeyedTable| {
-            if outcome.is_ok() {
-                outcome = each(table);
-            }
-            Ok(())
-        };
-        // Operators do nothing here but call the visitor, which keeps its own error.
-        let _ = self.0.on_control(&mut Control::Tables(&mut keep));
-        outcome
-    }
-}
-
 impl<C: Chain, R: Router<C::Out>> BlockTask<C, R> {
     fn guard<T>(&self, outcome: Result<T>) -> Result<T, Failure> {
         outcome.map_err(|error| failure(&self.name, &error))
@@ -197,11 +185,6 @@ impl<C: Chain, R: Router<C::Out>> BlockTask<C, R> {
 
     fn trust<T>(&self, outcome: Result<T, StateError>) -> Result<T, Failure> {
         self.guard(outcome.map_err(Error::from))
-    }
-
-    fn control(&mut self, mut control: Control<'_>) -> Result<(), Failure> {
-        let outcome = self.chain.on_control(&mut control);
-        self.guard(outcome)
     }
 
     /// Does `work` on the chain and what follows it.
@@ -216,53 +199,56 @@ impl<C: Chain, R: Router<C::Out>> BlockTask<C, R> {
     }
 
     /// Asks the operators whether one of them has more to emit.
-    fn ask_whether_unfinished(&mut self) -> Result<Emission, Failure> {
-        let mut emission = Emission::Complete;
-        self.control(Control::Unfinished(&mut emission))?;
-        self.emission = emission;
-        Ok(emission)
+    fn ask_for_emission(&mut self) -> Emission {
+        self.emission =
+            if self.declared.emits_after_events { parts::emission_of(&mut self.chain) } else { Emission::Complete };
+        self.emission
     }
 
     /// How many records may be taken.
-    fn room(&mut self, budget: usize, outputs: &mut Outputs) -> Result<usize, Failure> {
-        let mut room = budget.min(self.router.room(outputs));
-        if self.may_be_full {
-            self.control(Control::Room(&mut room))?;
-        }
-        Ok(room)
+    fn room(&mut self, budget: usize, outputs: &mut Outputs) -> usize {
+        let room = budget.min(self.router.room(outputs));
+        if self.declared.may_be_full { room.min(parts::room_in(&mut self.chain)) } else { room }
+    }
+
+    /// The answer to a question that takes no error: that is returned by the next call that does.
+    fn answer<T>(&mut self, answer: Result<T>, otherwise: T) -> T {
+        answer.unwrap_or_else(|error| {
+            self.unanswered.get_or_insert(error);
+            otherwise
+        })
     }
 }
 
 impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
     fn load(&mut self, channel: ChannelId, rows: Rows) {
         let input = self.inputs.get(channel.index()).copied().unwrap_or_default();
-        // Taking a batch in hand cannot fail.
-        let _ = self.chain.on_control(&mut Control::Load { rows: Some(rows), input });
+        self.chain.load(rows, input);
     }
 
     fn run(&mut self, budget: usize, outputs: &mut Outputs) -> Result<Progress, Failure> {
-        let limit = self.room(budget, outputs)?;
+        let limit = self.room(budget, outputs);
         if limit == 0 {
             return Ok(Progress { records: 0, then: Then::Blocked });
         }
         if self.emission != Emission::Complete {
             self.with_end(outputs, |chain, end| chain.on_event(Event::Resume { at_most: limit }, end))?;
-            let then = match self.ask_whether_unfinished()? {
+            let then = match self.ask_for_emission() {
                 Emission::Unfinished => Then::Unfinished,
                 Emission::Waiting => Then::Waiting,
                 Emission::Complete => Then::More,
             };
             return Ok(Progress { records: 0, then });
         }
-        if self.wants_arrivals {
-            self.control(Control::Arrivals(self.clock.processing_time()))?;
+        if let Some(arrivals) = &self.arrivals {
+            arrivals.set(self.clock.processing_time());
         }
         let step = self.with_end(outputs, |chain, end| chain.run(limit, end))?;
         for side in &mut self.sides {
             side.drain(outputs).map_err(|error| failure(&self.name, &error))?;
         }
-        // What is left of the batch comes behind that.
-        if self.leaves_results && self.ask_whether_unfinished()? == Emission::Unfinished {
+        // What is left of the batch comes after that.
+        if self.declared.emits_after_records && self.ask_for_emission() == Emission::Unfinished {
             return Ok(Progress { records: step.records, then: Then::Unfinished });
         }
         let then = match step.head {
@@ -287,29 +273,30 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
             TaskEvent::Woken => self.with_end(outputs, |chain, end| chain.on_event(Event::Woken, end))?,
             TaskEvent::End => self.with_end(outputs, |chain, end| chain.on_event(Event::End, end))?,
             TaskEvent::Flush => {
-                self.control(Control::Flush)?;
+                if self.declared.writes {
+                    let flushed = parts::flush(&mut self.chain);
+                    self.guard(flushed)?;
+                }
                 self.with_end(outputs, |_, end| end.flush())?;
                 return Ok(self.emission);
             }
         }
-        self.ask_whether_unfinished()
+        Ok(self.ask_for_emission())
     }
 
     fn due(&mut self) -> Option<Timestamp> {
-        let mut due = None;
-        if self.waits_for_processing_time {
-            // To ask cannot fail.
-            let _ = self.chain.on_control(&mut Control::Due(&mut due));
+        if !self.declared.waits_for_processing_time {
+            return None;
         }
-        due
+        let due = parts::due_of(&mut self.chain);
+        self.answer(due, None)
     }
 
     fn event_time(&mut self) -> TaskTime {
         let SentTime { watermark, is_idle, .. } = self.time;
-        let mut time = TaskTime { watermark, is_idle, ..TaskTime::SILENT };
-        // To ask cannot fail.
-        let _ = self.chain.on_control(&mut Control::EventTime(&mut time));
-        time
+        let sent = TaskTime { watermark, is_idle, ..TaskTime::SILENT };
+        let time = parts::describe_event_time(&mut self.chain, sent.clone());
+        self.answer(time, sent)
     }
 
     fn query(&mut self, question: &mut dyn Any) -> Result<(), Failure> {
@@ -322,9 +309,11 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
     }
 
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<(), Failure> {
-        let (mut state, mut seals) = (OperatorState::default(), Vec::new());
-        self.control(Control::Snapshot { checkpoint, state: &mut state, seals: &mut seals })?;
-        self.guard(state.put(COUNTERS, &self.counters.view()))?;
+        let seals = parts::prepare(&mut self.chain, checkpoint);
+        let seals = self.guard(seals)?;
+        let state = parts::small_states_of(&mut self.chain);
+        let mut state = self.guard(state)?;
+        self.guard(state.put(COUNTERS, COUNTS, |counts| counts.put(&self.counters.view())))?;
         self.taken = Some(Taken { state, seals });
         if let Some(store) = &mut self.store {
             let outcome = store.barrier(checkpoint, &mut TablesOf(&mut self.chain));
@@ -377,8 +366,8 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
     }
 
     fn completed(&mut self, checkpoint: CheckpointId, oldest: CheckpointId) -> Result<Vec<CommitJob>, Failure> {
-        let mut commits = Vec::new();
-        self.control(Control::Completed { checkpoint, commits: &mut commits })?;
+        let commits = parts::completed(&mut self.chain, checkpoint);
+        let commits = self.guard(commits)?;
         if let Some(store) = &mut self.store {
             let outcome = store.completed(checkpoint, oldest, &mut TablesOf(&mut self.chain));
             self.trust(outcome)?;
@@ -404,6 +393,9 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
     }
 
     fn pressure(&mut self) -> Result<Pressure, Failure> {
+        if let Some(error) = self.unanswered.take() {
+            return Err(failure(&self.name, &error));
+        }
         let Some(store) = &mut self.store else { return Ok(Pressure::None) };
         let pressure = store.pressure(&mut TablesOf(&mut self.chain));
         Ok(match self.trust(pressure)? {
@@ -414,7 +406,8 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
     }
 
     fn add_split(&mut self, split: Rows) -> Result<(), Failure> {
-        self.control(Control::Split(Some(split)))
+        let added = self.chain.add_split(split);
+        self.guard(added)
     }
 }
 

@@ -9,11 +9,11 @@ use millstream_actors::sabotage::Sabotage;
 use millstream_actors::task::SubtaskSnapshot;
 use serde::{Deserialize, Serialize};
 
-use super::block::COUNTERS;
-use super::shares::hand_out_shares;
+use super::block::{COUNTERS, COUNTS};
+use super::shares::share_out_all;
 use crate::error::{Error, Result};
 use crate::model::{self, MaxParallelism};
-use crate::operator::{CountersView, OperatorState};
+use crate::operator::{CountersView, SmallStates};
 use crate::plan::Plan;
 use crate::state::StateDir;
 
@@ -117,16 +117,16 @@ impl Layout {
                 if parts.is_empty() {
                     continue;
                 }
-                let (mut state, mut counts) = (OperatorState::default(), CountersView::default());
+                let (mut state, mut counts) = (SmallStates::default(), CountersView::default());
                 for (id, part) in &parts {
-                    let part = model::decode::<OperatorState>(&part.state);
+                    let part = model::decode::<SmallStates>(&part.state);
                     let part = part.map_err(|source| Error::codec("the checkpoint", source))?;
                     if counted.insert(**id) {
-                        counts += part.get(COUNTERS)?.unwrap_or_default();
+                        part.get(COUNTERS, COUNTS)?.into_iter().for_each(|view| counts += view);
                     }
                     state.extend(part);
                 }
-                state.put(COUNTERS, &counts)?;
+                state.put(COUNTERS, COUNTS, |into| into.put(&counts))?;
                 let state = model::encode(&state).map_err(|source| Error::codec("the checkpoint", source))?;
                 let drained = parts.iter().all(|(_, part)| part.drained);
                 subtasks.insert(SubtaskId::new(block as u32, index), SubtaskSnapshot { state, bytes: 0, drained });
@@ -214,7 +214,7 @@ impl JobCheckpoints {
             None => None,
             Some(stored) => {
                 let mut manifest = self.layout.adopt(&stored.layout, stored.manifest)?;
-                hand_out_shares(&mut manifest.subtasks)?;
+                share_out_all(&mut manifest.subtasks)?;
                 Some(manifest)
             }
         };

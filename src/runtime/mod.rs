@@ -19,5 +19,5 @@ pub(crate) use key_routing::BeforeExchange;
 pub use options::JobOptions;
 pub(crate) use options::default_parallelism;
 pub(crate) use routing::{Broadcaster, Fork, NoRouter, PartitionRouter, Router, SideRouter, TypedSide};
-pub(crate) use shares::hand_out_shares;
+pub(crate) use shares::share_out_all;
 pub(crate) use splits::{SourceDeploy, SourceSplits};

@@ -129,6 +129,11 @@ impl Store {
         Table::open(place, known.base_rows, self.snapshot.clone(), self.restored)
     }
 
+    /// The tables that have been opened.
+    pub fn opened(&self) -> impl Iterator<Item = &str> {
+        self.opened.iter().map(String::as_str)
+    }
+
     /// The tables that are in the file but have not been opened. Their rows are kept as they are.
     pub fn unopened(&self) -> impl Iterator<Item = &str> {
         self.known.keys().filter(|name| !self.opened.contains(*name)).map(String::as_str)

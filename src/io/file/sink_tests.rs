@@ -12,7 +12,7 @@ use super::*;
 use crate::io::driver::{Reading, attempt};
 use crate::io::{Committer, FileSource, SinkWriter};
 use crate::model::Record;
-use crate::operator::{OperatorState, Restored};
+use crate::operator::{Restored, SmallStates};
 
 /// A place for output that does not exist yet.
 fn place() -> (TempDir, PathBuf) {
@@ -38,7 +38,7 @@ fn hidden(directory: &Path) -> usize {
 /// Opens subtask 0 of 1 as attempt `number`, as the runtime does: `restored` is committed, everything else aborted.
 fn open(sink: &FileSink<u32>, number: u64, restored: Option<&[Part]>) -> (FileCommitter, FileWriter<u32, LineEncoder>) {
     let mut context = attempt(number, 0, 1);
-    context.restored = restored.map(|_| Restored { checkpoint: CheckpointId(1), state: OperatorState::default() });
+    context.restored = restored.map(|_| Restored { checkpoint: CheckpointId(1), state: SmallStates::default() });
     let committer = sink.committer(&context).unwrap();
     let restored = restored.unwrap_or_default();
     if !restored.is_empty() {

@@ -12,7 +12,7 @@ use millstream_actors::time::{Clock, TimeSignal, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Control, Emission, Emit, Event, Operator, SubtaskContext, Wake};
+use super::{After, Emission, Emit, Event, Operator, PartVisitor, StateKind, SubtaskContext, Wake};
 use crate::error::{BoxError, Error, Result};
 use crate::io::SplitSignal;
 use crate::model::{Data, Record};
@@ -20,6 +20,9 @@ use crate::model::{Data, Record};
 pub use options::{AsyncMap, Retries};
 use options::{OnTimeout, RetryIf};
 use queue::{Finished, Queue};
+
+/// Records whose calls have not been answered.
+const IN_FLIGHT: StateKind<'_> = StateKind::split("in flight");
 
 /// A call on its way, with the number of its element and of the try.
 type Call<O> = Pin<Box<dyn Future<Output = (u64, u32, O)> + Send>>;
@@ -50,9 +53,7 @@ where
 {
     /// Opens the operator. Records that were on their way in the snapshot are called for again, first.
     pub(crate) fn open(uid: &str, map: AsyncMap<T, U, X, F>, context: &mut SubtaskContext) -> Result<Self> {
-        context.may_be_full = true;
-        context.waits_for_processing_time = true;
-        let restored = context.restored_state::<Vec<(T, Timestamp)>>(uid)?.unwrap_or_default();
+        let restored = context.restored_state::<(T, Timestamp)>(uid, IN_FLIGHT)?;
         let mut operator = Self {
             uid: uid.to_owned(),
             function: map.function,
@@ -175,19 +176,15 @@ where
         self.poll(out)
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        match control {
-            Control::Room(room) => **room = (**room).min(self.capacity.saturating_sub(self.queue.held())),
-            Control::Due(due) => {
-                let next = self.queue.next_time();
-                **due = [**due, next].into_iter().flatten().min();
-            }
-            Control::Unfinished(emission) if self.is_ending && self.queue.state() == Finished::NotYet => {
-                **emission = (**emission).max(Emission::Waiting);
-            }
-            Control::Snapshot { state, .. } => state.put(&self.uid, &self.queue.inputs().collect::<Vec<_>>())?,
-            _ => {}
-        }
-        Ok(())
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        visitor.small_state(&self.uid, IN_FLIGHT, &mut |records| {
+            self.queue.inputs().try_for_each(|record| records.put(&record))
+        });
+        visitor.due(&mut || Ok(self.queue.next_time()));
+        visitor.room(&mut || self.capacity.saturating_sub(self.queue.held()));
+        visitor.emission(After::Events, &mut || {
+            let waits = self.is_ending && self.queue.state() == Finished::NotYet;
+            if waits { Emission::Waiting } else { Emission::Complete }
+        });
     }
 }

@@ -7,7 +7,7 @@ use millstream_actors::time_view::Origin;
 
 use crate::error::Result;
 use crate::model::{Data, Record};
-use crate::operator::{Control, Emit, Event, Operator, SubtaskContext};
+use crate::operator::{Arrivals, Emit, Event, Operator, PartVisitor, SubtaskContext};
 
 /// The time between two watermarks.
 const PERIOD_MILLIS: i64 = 200;
@@ -16,7 +16,7 @@ const PERIOD_MILLIS: i64 = 200;
 /// [`Stream::ingestion_time`](crate::Stream::ingestion_time).
 pub struct IngestionTime<T> {
     /// When the records arrived that are being taken.
-    now: Timestamp,
+    arrivals: Arrivals,
     period: Timespan,
     next_tick: Timestamp,
     watermark: Timestamp,
@@ -25,10 +25,10 @@ pub struct IngestionTime<T> {
 
 impl<T> IngestionTime<T> {
     pub(crate) fn open(context: &mut SubtaskContext) -> Self {
-        context.waits_for_processing_time = true;
-        context.wants_arrivals = true;
         let (now, period) = (context.clock.processing_time(), PERIOD_MILLIS.millis());
-        Self { now, period, next_tick: now + period, watermark: Timestamp::NONE, takes: PhantomData }
+        let arrivals = context.arrivals();
+        arrivals.set(now);
+        Self { arrivals, period, next_tick: now + period, watermark: Timestamp::NONE, takes: PhantomData }
     }
 }
 
@@ -38,7 +38,7 @@ impl<T: Data> Operator for IngestionTime<T> {
 
     #[inline(always)]
     fn on_record<E: Emit<T>>(&mut self, record: Record<T>, out: &mut E) -> Result<()> {
-        out.emit(Record { value: record.value, time: self.now })
+        out.emit(Record { value: record.value, time: self.arrivals.get() })
     }
 
     /// Processing time goes on by itself: nobody holds it back, and nobody is idle.
@@ -49,9 +49,10 @@ impl<T: Data> Operator for IngestionTime<T> {
     fn on_event<E: Emit<T>>(&mut self, event: Event, out: &mut E) -> Result<()> {
         let Event::ProcessingTime(now) = event else { return Ok(()) };
         if now >= self.next_tick {
-            (self.now, self.next_tick) = (now.max(self.now), now + self.period);
+            self.next_tick = now + self.period;
+            self.arrivals.set(now);
             // Records of the present millisecond may still come.
-            let watermark = self.now - 1.millis();
+            let watermark = self.arrivals.get() - 1.millis();
             if watermark > self.watermark {
                 self.watermark = watermark;
                 return out.signal(TimeSignal::Watermark(watermark));
@@ -60,13 +61,11 @@ impl<T: Data> Operator for IngestionTime<T> {
         Ok(())
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        match control {
-            Control::Arrivals(now) => self.now = self.now.max(*now),
-            Control::Due(due) => **due = Some(due.map_or(self.next_tick, |due| due.min(self.next_tick))),
-            Control::EventTime(time) => time.origin = Some(Origin::Clock),
-            _ => {}
-        }
-        Ok(())
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        visitor.due(&mut || Ok(Some(self.next_tick)));
+        visitor.event_time(&mut |time| {
+            time.origin = Some(Origin::Clock);
+            Ok(())
+        });
     }
 }

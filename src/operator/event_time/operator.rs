@@ -11,7 +11,7 @@ use super::{MakeGenerator, WatermarkGenerator, Watermarks};
 use crate::error::Result;
 use crate::io::{SplitNumber, SplitSignal};
 use crate::model::{Data, Record};
-use crate::operator::{Control, Emit, Event, Hold, Operator, SplitNames, SubtaskContext};
+use crate::operator::{Emit, Event, Hold, Operator, PartVisitor, SplitNames, SubtaskContext};
 
 /// One record out per record in, with the event time that a function tells; built by
 /// [`Stream::event_time`](crate::Stream::event_time).
@@ -37,7 +37,6 @@ where
     M: MakeGenerator<T>,
 {
     pub(crate) fn open(watermarks: &Watermarks<M>, time_of: F, context: &mut SubtaskContext) -> Self {
-        context.waits_for_processing_time = true;
         let now = context.clock.processing_time();
         let member = watermarks.alignment.as_ref().map(|group| Member::new(&context.alignment_groups, group));
         let mut operator = Self {
@@ -174,17 +173,15 @@ where
         }
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        match control {
-            Control::Due(due) if M::ASKED_WITHOUT_RECORDS || self.member.is_some() || self.inputs.wants_tick() => {
-                **due = Some(due.map_or(self.next_tick, |due| due.min(self.next_tick)));
-            }
-            Control::EventTime(time) => {
-                let waits_for = self.member.as_ref().and_then(Member::waits_for);
-                time.origin = Some(Origin::Records { held_by: self.held_by(), waits_for });
-            }
-            _ => {}
-        }
-        Ok(())
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        visitor.due(&mut || {
+            let ticks = M::ASKED_WITHOUT_RECORDS || self.member.is_some() || self.inputs.wants_tick();
+            Ok(ticks.then_some(self.next_tick))
+        });
+        visitor.event_time(&mut |time| {
+            let waits_for = self.member.as_ref().and_then(Member::waits_for);
+            time.origin = Some(Origin::Records { held_by: self.held_by(), waits_for });
+            Ok(())
+        });
     }
 }

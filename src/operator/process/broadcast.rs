@@ -9,7 +9,7 @@ use super::stream_context::{ReadOnlyContext, StreamContext};
 use super::subtask_part::SubtaskPart;
 use crate::error::Result;
 use crate::model::{Data, Record};
-use crate::operator::{Control, Either, Emit, Event, Operator, SubtaskContext};
+use crate::operator::{Either, Emit, Event, Operator, PartVisitor, SubtaskContext};
 
 /// A function over the records of a stream, and over records that every subtask hears. Given to
 /// [`Broadcast::process`](crate::Broadcast::process).
@@ -117,7 +117,7 @@ impl<T: Data, B: Data, P: BroadcastProcess<T, B>> Operator for ProcessBroadcast<
         Ok(())
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        self.part.on_control(control)
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        self.part.parts(visitor);
     }
 }

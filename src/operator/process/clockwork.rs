@@ -5,8 +5,9 @@ use millstream_actors::time::{TimeSignal, Timestamp};
 use super::names::TIMERS;
 use crate::error::Result;
 use crate::model::{Key, KeyHash};
-use crate::operator::{Emission, Share, SubtaskContext};
-use crate::state::{KeyedTable, StateError, Timers, VisitTables};
+use crate::operator::small_state::WATERMARK;
+use crate::operator::{After, Emission, PartVisitor, SubtaskContext};
+use crate::state::Timers;
 
 /// The event and processing timers of one operator, and what it hears of time.
 ///
@@ -57,9 +58,8 @@ pub(crate) enum Next<K> {
 
 impl<K: Key> Clockwork<K> {
     pub(crate) fn open(uid: &str, context: &mut SubtaskContext) -> Result<Self> {
-        context.waits_for_processing_time = true;
-        // A record that was late before a failure is late behind it, though channels begin anew without a watermark.
-        let Share { watermark, .. } = context.share(uid);
+        // A record that was late before a failure is late after it, though channels begin anew without a watermark.
+        let watermark = context.restored_watermark(uid)?;
         let mut timers = |name: &str| -> Result<Timers<K, ()>> {
             let name = format!("{uid}/{name}");
             Ok(Timers::open(context.store(&name)?, &name)?)
@@ -116,20 +116,14 @@ impl<K: Key> Clockwork<K> {
         })
     }
 
-    /// Whether timers are still to fire.
-    pub(crate) fn emission(&self) -> Emission {
-        if self.firing.is_some() { Emission::Unfinished } else { Emission::Complete }
-    }
-
-    /// The earliest processing timer.
-    pub(crate) fn due(&self) -> Option<Timestamp> {
-        self.processing.next()
-    }
-}
-
-impl<K: Key> VisitTables for Clockwork<K> {
-    fn visit(&mut self, each: &mut dyn FnMut(&mut dyn KeyedTable) -> Result<(), StateError>) -> Result<(), StateError> {
-        self.event.visit(each)?;
-        self.processing.visit(each)
+    /// Lists its parts: of the operator `uid`.
+    pub(crate) fn parts(&mut self, uid: &str, visitor: &mut dyn PartVisitor) {
+        visitor.tables(&mut self.event);
+        visitor.tables(&mut self.processing);
+        visitor.small_state(uid, WATERMARK, &mut |watermark| watermark.put(&self.watermark));
+        visitor.due(&mut || Ok(self.processing.next()));
+        visitor.emission(After::Events, &mut || {
+            if self.firing.is_some() { Emission::Unfinished } else { Emission::Complete }
+        });
     }
 }

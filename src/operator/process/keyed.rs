@@ -10,7 +10,7 @@ use super::keyed_part::KeyedPart;
 use super::states::States;
 use crate::error::Result;
 use crate::model::{Data, Key, Keyed, Record};
-use crate::operator::{Control, Emit, Event, Operator, SubtaskContext};
+use crate::operator::{Emit, Event, Operator, PartVisitor, SubtaskContext};
 
 /// A function over the records of each key, with state and timers. Given to
 /// [`KeyedStream::process`](crate::KeyedStream::process).
@@ -93,7 +93,7 @@ impl<K: Key, T: Data, P: KeyedProcess<K, T>> Operator for Process<K, T, P> {
         self.part.on_event(event, out, |timer, context, out| function.on_timer(timer, context, out))
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        self.part.on_control(control)
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        self.part.parts(visitor);
     }
 }

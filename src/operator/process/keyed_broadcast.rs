@@ -17,7 +17,7 @@ use super::states::States;
 use super::subtask_cells::{BroadcastState, SubtaskCells};
 use crate::error::Result;
 use crate::model::{Data, Key, Keyed, Record};
-use crate::operator::{Control, Either, Emit, Event, Operator, SubtaskContext};
+use crate::operator::{Either, Emit, Event, Operator, PartVisitor, SubtaskContext};
 use crate::state::EntryName;
 
 /// A function over the records of each key, and over records that every subtask hears. Given to
@@ -198,7 +198,7 @@ impl<K: Key, T: Data, B: Data, P: KeyedBroadcastProcess<K, T, B>> Operator for P
         self.part.on_event(event, out, |timer, context, out| function.on_timer(timer, context, out))
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        self.part.on_control(control)
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        self.part.parts(visitor);
     }
 }

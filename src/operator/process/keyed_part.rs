@@ -10,10 +10,8 @@ use super::names::Names;
 use super::subtask_cells::SubtaskCells;
 use crate::error::Result;
 use crate::model::{Key, KeyHash};
-use crate::operator::share::Share;
 use crate::operator::watch::Watch;
-use crate::operator::{Control, Emit, Event, SubtaskContext};
-use crate::state::VisitTables;
+use crate::operator::{Emit, Event, PartVisitor, SubtaskContext};
 
 /// Timers that fire in one go.
 const FIRE_AT_ONCE: usize = 256;
@@ -115,22 +113,9 @@ impl<K: Key> KeyedPart<K> {
         }
     }
 
-    pub(super) fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        match control {
-            Control::Tables(each) => {
-                self.cells.visit(each)?;
-                self.clockwork.visit(each)?;
-            }
-            Control::Snapshot { state, .. } => {
-                let share = Share { watermark: self.clockwork.watermark(), states: self.shared.portions()? };
-                state.put_share(&self.uid, share);
-            }
-            Control::Due(due) => {
-                **due = [**due, self.clockwork.due()].into_iter().flatten().min();
-            }
-            Control::Unfinished(emission) => **emission = (**emission).max(self.clockwork.emission()),
-            _ => {}
-        }
-        Ok(())
+    pub(super) fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        visitor.tables(&mut self.cells);
+        self.clockwork.parts(&self.uid, visitor);
+        self.shared.parts(visitor);
     }
 }

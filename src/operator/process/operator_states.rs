@@ -7,7 +7,7 @@ use super::names::Names;
 use super::subtask_cells::{BroadcastState, OperatorList, SubtaskCells, UnionList};
 use crate::error::Result;
 use crate::model::Data;
-use crate::operator::share::Sharing;
+use crate::operator::small_state::Sharing;
 use crate::operator::{SideEmitter, SideOutput, SubtaskContext};
 use crate::state::EntryName;
 

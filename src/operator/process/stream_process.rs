@@ -9,7 +9,7 @@ use super::stream_context::StreamContext;
 use super::subtask_part::SubtaskPart;
 use crate::error::Result;
 use crate::model::{Data, Record};
-use crate::operator::{Control, Emit, Event, Operator, SubtaskContext};
+use crate::operator::{Emit, Event, Operator, PartVisitor, SubtaskContext};
 
 /// A function over the records of a stream, with states per subtask. Given to
 /// [`Stream::process`](crate::Stream::process).
@@ -100,7 +100,7 @@ impl<T: Data, P: StreamProcess<T>> Operator for ProcessStream<T, P> {
         Ok(())
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        self.part.on_control(control)
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        self.part.parts(visitor);
     }
 }

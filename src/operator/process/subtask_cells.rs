@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 use super::cells::Handle;
 use super::names::Names;
 use crate::error::{Error, Result};
-use crate::model::{self, CodecError, Data};
-use crate::operator::SubtaskContext;
-use crate::operator::share::{Portion, Share, Sharing};
+use crate::model::{self, Data};
+use crate::operator::small_state::{Elements, Portions, Sharing, StateKind};
+use crate::operator::{PartVisitor, SubtaskContext};
 use crate::state::EntryName;
 
 /// A list per subtask. When the number of subtasks changes, its elements are dealt out in turn. A handle: the elements are
@@ -54,12 +54,13 @@ pub(super) struct SubtaskCells {
     uid: String,
     cells: Vec<(String, Box<dyn SubtaskCell>)>,
     /// What the snapshot has, and nobody has declared yet.
-    restored: BTreeMap<String, Portion>,
+    restored: Portions,
 }
 
 /// A state whose types are forgotten.
 trait SubtaskCell: Any + Send {
-    fn portion(&self) -> Result<Portion, CodecError>;
+    fn sharing(&self) -> Sharing;
+    fn put_into(&self, elements: &mut Elements<'_>) -> Result<()>;
 }
 
 struct ListCell<E> {
@@ -68,25 +69,31 @@ struct ListCell<E> {
 }
 
 impl<E: Data + Serialize> SubtaskCell for ListCell<E> {
-    fn portion(&self) -> Result<Portion, CodecError> {
-        let elements = self.elements.iter().map(model::encode).collect::<Result<_, _>>()?;
-        Ok(Portion { sharing: self.sharing, elements })
+    fn sharing(&self) -> Sharing {
+        self.sharing
+    }
+
+    fn put_into(&self, elements: &mut Elements<'_>) -> Result<()> {
+        self.elements.iter().try_for_each(|element| elements.put(element))
     }
 }
 
 struct MapCell<N, V>(BTreeMap<N, V>);
 
 impl<N: EntryName, V: Data + Serialize> SubtaskCell for MapCell<N, V> {
-    fn portion(&self) -> Result<Portion, CodecError> {
-        let elements = self.0.iter().map(|entry| model::encode(&entry)).collect::<Result<_, _>>()?;
-        Ok(Portion { sharing: Sharing::Broadcast, elements })
+    fn sharing(&self) -> Sharing {
+        Sharing::Broadcast
+    }
+
+    fn put_into(&self, elements: &mut Elements<'_>) -> Result<()> {
+        self.0.iter().try_for_each(|entry| elements.put(&entry))
     }
 }
 
 impl SubtaskCells {
-    /// No states yet, and the watermark that the snapshot has of `uid`.
+    /// No states yet, and what the snapshot has of those of `uid`.
     pub(super) fn open(uid: &str, context: &SubtaskContext) -> Self {
-        let Share { states: restored, .. } = context.share(uid);
+        let restored = context.restored_portions(uid);
         Self { uid: uid.to_owned(), cells: Vec::new(), restored }
     }
 
@@ -157,13 +164,12 @@ impl SubtaskCells {
         &mut self.get_mut::<MapCell<N, V>, _>(handle).0
     }
 
-    /// What goes into a snapshot.
-    pub(super) fn portions(&self) -> Result<BTreeMap<String, Portion>> {
-        let portion = |(name, cell): &(String, Box<dyn SubtaskCell>)| {
-            let portion = cell.portion().map_err(|source| Error::codec(&format!("{}/{name}", self.uid), source))?;
-            Ok((name.clone(), portion))
-        };
-        self.cells.iter().map(portion).collect()
+    /// Lists the states.
+    pub(super) fn parts(&self, visitor: &mut dyn PartVisitor) {
+        for (name, cell) in &self.cells {
+            let kind = StateKind { name, sharing: cell.sharing() };
+            visitor.small_state(&self.uid, kind, &mut |elements| cell.put_into(elements));
+        }
     }
 }
 
@@ -175,5 +181,6 @@ fn kind_of(sharing: Sharing) -> &'static str {
         Sharing::Split => "a list",
         Sharing::Union => "a union list",
         Sharing::Broadcast => "a broadcast map",
+        Sharing::Min | Sharing::Max | Sharing::Sum => "a number",
     }
 }

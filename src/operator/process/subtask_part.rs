@@ -7,9 +7,9 @@ use super::operator_states::OperatorStates;
 use super::stream_context::StreamContext;
 use super::subtask_cells::SubtaskCells;
 use crate::error::Result;
-use crate::operator::share::Share;
+use crate::operator::small_state::WATERMARK;
 use crate::operator::watch::Watch;
-use crate::operator::{Control, SubtaskContext};
+use crate::operator::{PartVisitor, SubtaskContext};
 
 /// What a function over a whole stream has beside itself.
 pub(super) struct SubtaskPart {
@@ -29,7 +29,7 @@ impl SubtaskPart {
         let (mut names, mut cells) = (Names::of(uid), SubtaskCells::open(uid, context));
         let function = open(&mut OperatorStates::new(&mut names, context, &mut cells))?;
         cells.check(&names)?;
-        let Share { watermark, .. } = context.share(uid);
+        let watermark = context.restored_watermark(uid)?;
         Ok((Self { uid: uid.to_owned(), cells, watermark, watch: Watch::new(&context.clock) }, function))
     }
 
@@ -48,11 +48,8 @@ impl SubtaskPart {
         rises.then_some(watermark)
     }
 
-    pub(super) fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        if let Control::Snapshot { state, .. } = control {
-            let share = Share { watermark: self.watermark, states: self.cells.portions()? };
-            state.put_share(&self.uid, share);
-        }
-        Ok(())
+    pub(super) fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        visitor.small_state(&self.uid, WATERMARK, &mut |watermark| watermark.put(&self.watermark));
+        self.cells.parts(visitor);
     }
 }

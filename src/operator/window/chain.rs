@@ -1,5 +1,6 @@
 //! The block of windows whose records may have been aggregated, in part, before they came.
 
+use millstream_actors::packet::Rows;
 use millstream_actors::time::TimeSignal;
 
 use super::contents::Contents;
@@ -10,7 +11,7 @@ use super::{Keying, WindowAssigner};
 use crate::error::Result;
 use crate::io::SplitSignal;
 use crate::model::{Data, Keyed, Record, RecordBatch};
-use crate::operator::{BatchHead, Chain, Control, Emit, Event, Operator, Step, Then};
+use crate::operator::{BatchHead, Chain, Emit, Event, Operator, PartVisitor, Step, Then};
 
 /// The windows themselves, behind the head that takes records.
 type OfRecords<Z, T, A, R, C> = Then<BatchHead<Keyed<<Z as Keying>::Key, T>>, WindowOperator<Z, T, A, R, C>>;
@@ -97,14 +98,20 @@ where
         self.records.on_event(event, out)
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        if let Control::Load { rows, .. } = control {
-            let rows = rows.as_ref();
-            self.in_parts = rows.is_some_and(|rows| rows.is::<RecordBatch<KeyedPartial<Z::Key, C::Held>>>());
-            if self.in_parts {
-                return self.partials.on_control(control);
-            }
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        self.records.parts(visitor);
+    }
+
+    fn load(&mut self, rows: Rows, input: usize) {
+        self.in_parts = rows.is::<RecordBatch<KeyedPartial<Z::Key, C::Held>>>();
+        if self.in_parts {
+            self.partials.load(rows, input);
+        } else {
+            self.records.load(rows, input);
         }
-        self.records.on_control(control)
+    }
+
+    fn add_split(&mut self, split: Rows) -> Result<()> {
+        self.records.add_split(split)
     }
 }

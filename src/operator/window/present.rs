@@ -7,8 +7,9 @@ use millstream_actors::time::Timestamp;
 use super::{TimeDomain, WindowAssigner, WindowTime};
 use crate::error::{Error, Result};
 use crate::model::Record;
+use crate::operator::small_state::WATERMARK;
 use crate::operator::watch::Watch;
-use crate::operator::{OperatorState, SubtaskContext};
+use crate::operator::{PartVisitor, SubtaskContext};
 
 /// The watermark and the clock.
 ///
@@ -23,12 +24,13 @@ pub(crate) struct Present {
 
 impl Present {
     pub(crate) fn open(uid: &str, context: &SubtaskContext) -> Result<Self> {
-        let watermark = context.restored_state::<Timestamp>(uid)?.unwrap_or(Timestamp::MIN);
+        let watermark = context.restored_watermark(uid)?;
         Ok(Self { uid: uid.into(), watermark, watch: Watch::new(&context.clock) })
     }
 
-    pub(crate) fn snapshot(&self, state: &mut OperatorState) -> Result<()> {
-        state.put(&self.uid, &self.watermark)
+    /// Lists its parts.
+    pub(crate) fn parts(&self, visitor: &mut dyn PartVisitor) {
+        visitor.small_state(&self.uid, WATERMARK, &mut |watermark| watermark.put(&self.watermark));
     }
 
     /// The uid of the operator.

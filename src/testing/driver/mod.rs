@@ -30,7 +30,7 @@ use crate::error::{ErrorKind, Result};
 use crate::io::{Captures, Feeds};
 use crate::model::{Data, Key, Record};
 use crate::plan::Plan;
-use crate::runtime::{JobOptions, StateQuestion, hand_out_shares};
+use crate::runtime::{JobOptions, StateQuestion, share_out_all};
 use crate::state::{CrashDisks, KeyedTable, Table};
 
 /// A whole topology on the present thread, driven step by step.
@@ -382,7 +382,7 @@ impl TopologyDriver {
         let mailboxes: BTreeMap<SubtaskId, Mailbox> = subtasks(&blueprint).map(|id| (id, Mailbox::default())).collect();
         let environment = Environment { clock: self.clock.clone(), ..Environment::real(Arc::new(NoPool), 0) };
         let mut parts = from.map(|from| from.subtasks.clone()).unwrap_or_default();
-        hand_out_shares(&mut parts)?;
+        share_out_all(&mut parts)?;
         for id in subtasks(&blueprint) {
             let wake = Wake::default();
             let part = from.and_then(|from| Some((from.checkpoint, parts.remove(&id)?)));

@@ -9,11 +9,11 @@ use super::outlet::Outlet;
 use super::sides::SideProbe;
 use crate::error::{Error, Result};
 use crate::model::{self, Data, MaxParallelism};
+use crate::operator::parts::{self, Declared, TablesOf};
 use crate::operator::{
-    BoxedChain, Chain, Control, Counters, CountersView, Emission, Event, HeadStatus, OperatorState, Restored,
-    SubtaskContext,
+    BoxedChain, Chain, Counters, CountersView, Emission, Event, HeadStatus, Restored, SubtaskContext,
 };
-use crate::state::{CrashDisks, KeyedTable, StateDir, StateError, StateOptions, Store, VisitTables};
+use crate::state::{CrashDisks, StateDir, StateOptions, Store};
 use crate::testing::ManualClock;
 use millstream_actors::ids::{Attempt, CheckpointId};
 use millstream_actors::packet::Rows;
@@ -37,32 +37,12 @@ pub(super) struct Rig<'a, T> {
     clock: Arc<ManualClock>,
     attempt: Attempt,
     checkpoint: CheckpointId,
-    waits_for_processing_time: bool,
-    may_be_full: bool,
-    leaves_results: bool,
+    declared: Declared,
     woken: Arc<AtomicBool>,
     choices: Choices,
     has_ended: bool,
     pub(super) sides: Vec<Box<dyn SideProbe>>,
     pub(super) out: Outlet<T>,
-}
-
-/// The tables of an operator, as its store visits them.
-struct TablesOf<'a, C>(&'a mut C);
-
-impl<C: Chain> VisitTables for TablesOf<'_, C> {
-    fn visit(&mut self, each: &mut dyn FnMut(&mut dyn KeyedTable) -> Result<(), StateError>) -> Result<(), StateError> {
-        let mut outcome = Ok(());
-        let mut keep = |table: &mut dyn KeyedTable| {
-            if outcome.is_ok() {
-                outcome = each(table);
-            }
-            Ok(())
-        };
-        // Operators do nothing here but call the visitor, which keeps its own error.
-        let _ = self.0.on_control(&mut Control::Tables(&mut keep));
-        outcome
-    }
 }
 
 impl<'a, T: Data> Rig<'a, T> {
@@ -86,9 +66,7 @@ impl<'a, T: Data> Rig<'a, T> {
             clock: Arc::new(ManualClock::starting_at(Timestamp::from_millis(0))),
             attempt: Attempt(0),
             checkpoint: CheckpointId(0),
-            waits_for_processing_time: false,
-            may_be_full: false,
-            leaves_results: false,
+            declared: Declared::default(),
             woken: Arc::default(),
             choices,
             has_ended: false,
@@ -116,10 +94,11 @@ impl<'a, T: Data> Rig<'a, T> {
         }
         context.restored = restored;
         self.sides.iter_mut().for_each(|side| side.listen(&mut context));
-        self.chain = Some((self.open)(&mut context)?);
+        let mut chain = (self.open)(&mut context)?;
         self.store = context.store.take();
-        (self.waits_for_processing_time, self.may_be_full) = (context.waits_for_processing_time, context.may_be_full);
-        self.leaves_results = context.leaves_results;
+        self.declared = Declared::of(&mut chain);
+        self.declared.check(self.store.iter().flat_map(Store::opened))?;
+        self.chain = Some(chain);
         Ok(())
     }
 
@@ -136,17 +115,13 @@ impl<'a, T: Data> Rig<'a, T> {
         (self.chain.as_mut().expect("an operator is open from the beginning"), &mut self.out)
     }
 
-    fn control(&mut self, mut control: Control<'_>) -> Result<()> {
-        self.chain().0.on_control(&mut control)
-    }
-
     /// Hands over a batch.
     pub(super) fn batch(&mut self, rows: Rows) -> Result<()> {
-        self.control(Control::Load { rows: Some(rows), input: 0 })?;
+        self.chain().0.load(rows, 0);
         for _ in 0..PATIENCE {
             let mut room = self.choices.room();
-            if self.may_be_full {
-                self.control(Control::Room(&mut room))?;
+            if self.declared.may_be_full {
+                room = room.min(parts::room_in(self.chain().0));
             }
             if room == 0 {
                 self.event(Event::Woken)?;
@@ -154,7 +129,7 @@ impl<'a, T: Data> Rig<'a, T> {
             }
             let (chain, out) = self.chain();
             let head = chain.run(room, out)?.head;
-            if self.leaves_results {
+            if self.declared.emits_after_records {
                 self.finish()?;
             }
             if head == HeadStatus::BatchDone {
@@ -195,13 +170,12 @@ impl<'a, T: Data> Rig<'a, T> {
         if self.woken.swap(false, Ordering::SeqCst) {
             self.event(Event::Woken)?;
         }
-        if !self.waits_for_processing_time {
+        if !self.declared.waits_for_processing_time {
             return Ok(());
         }
         let now = self.clock.processing_time();
         for _ in 0..PATIENCE {
-            let mut due = None;
-            self.control(Control::Due(&mut due))?;
+            let due = parts::due_of(self.chain().0)?;
             if due.is_none_or(|due| due > now) {
                 return Ok(());
             }
@@ -220,8 +194,7 @@ impl<'a, T: Data> Rig<'a, T> {
     fn finish(&mut self) -> Result<()> {
         let mut fruitless = 0;
         while fruitless < PATIENCE {
-            let mut emission = Emission::Complete;
-            self.control(Control::Unfinished(&mut emission))?;
+            let emission = parts::emission_of(self.chain().0);
             let (at_most, before) = (self.choices.room(), self.out.found.len());
             let (chain, out) = self.chain();
             match emission {
@@ -255,10 +228,11 @@ impl<'a, T: Data> Rig<'a, T> {
     /// Takes a snapshot, all of it, durably, and completes its checkpoint.
     fn snapshot(&mut self) -> Result<Restored> {
         self.checkpoint = CheckpointId(self.checkpoint.0 + 1);
-        let (checkpoint, mut state, mut seals) = (self.checkpoint, OperatorState::default(), Vec::new());
-        self.control(Control::Flush)?;
-        self.control(Control::Snapshot { checkpoint, state: &mut state, seals: &mut seals })?;
+        let checkpoint = self.checkpoint;
         let chain = self.chain.as_mut().expect("an operator is open from the beginning");
+        parts::flush(chain)?;
+        let seals = parts::prepare(chain, checkpoint)?;
+        let state = parts::small_states_of(chain)?;
         if let Some(store) = &mut self.store {
             store.barrier(checkpoint, &mut TablesOf(chain))?;
             let write = loop {
@@ -269,9 +243,7 @@ impl<'a, T: Data> Rig<'a, T> {
             store.persisted(write())?;
         }
         seals.into_iter().try_for_each(|seal| seal())?;
-        let mut commits = Vec::new();
-        chain.on_control(&mut Control::Completed { checkpoint, commits: &mut commits })?;
-        commits.into_iter().try_for_each(|commit| commit())?;
+        parts::completed(chain, checkpoint)?.into_iter().try_for_each(|commit| commit())?;
         if let Some(store) = &mut self.store {
             store.completed(checkpoint, checkpoint, &mut TablesOf(chain))?;
         }

@@ -6,8 +6,10 @@ use super::*;
 use crate::error::Result;
 use crate::model::{Keyed, Record};
 use crate::operator::{
-    Control, CountersView, Emission, Emit, Event, Filter, Fold, Map, Operator, SideEmitter, SideOutput, SubtaskContext,
+    After, CountersView, Emission, Emit, Event, Filter, Fold, Map, Operator, PartVisitor, SideEmitter, SideOutput,
+    StateKind, SubtaskContext,
 };
+use crate::state::Table;
 use millstream_actors::time::{TimeSignal, Timestamp};
 
 fn message_of(case: impl FnOnce()) -> String {
@@ -133,20 +135,18 @@ impl Operator for Ticks {
         Ok(())
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        match control {
-            Control::Unfinished(emission) if self.said < self.until => **emission = Emission::Unfinished,
-            Control::Snapshot { state, .. } => state.put("ticks", &self.said)?,
-            _ => {}
-        }
-        Ok(())
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        visitor.emission(After::Events, &mut || {
+            if self.said < self.until { Emission::Unfinished } else { Emission::Complete }
+        });
+        visitor.small_state("ticks", StateKind::split("said"), &mut |said| said.put(&self.said));
     }
 }
 
 #[test]
 fn unfinished_operator_goes_on_until_it_is_done() {
     let open = |context: &mut SubtaskContext| {
-        let said = context.restored_state("ticks")?.unwrap_or(0);
+        let said = context.restored_state("ticks", StateKind::split("said"))?.into_iter().next().unwrap_or(0);
         Ok(Ticks { said, until: said })
     };
     OperatorHarness::plain(open).input([watermark(2), rec(()), watermark(5)]).expect([
@@ -232,21 +232,55 @@ impl Operator for Stubborn {
         Ok(())
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        if let Control::Due(due) = control {
-            **due = Some(Timestamp::from_millis(7));
-        }
-        Ok(())
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        visitor.due(&mut || Ok(Some(Timestamp::from_millis(7))));
     }
 }
 
 #[test]
 fn operator_that_makes_no_progress_fails() {
-    let open = |context: &mut SubtaskContext| {
-        context.waits_for_processing_time = true;
-        Ok(Stubborn)
-    };
+    let open = |_: &mut SubtaskContext| Ok(Stubborn);
     OperatorHarness::keyed(open).input([processing_time(6), rec((1, 1))]).expect([]);
     OperatorHarness::keyed(open).input([processing_time(7)]).expect_error("does nothing with 7");
     OperatorHarness::keyed(open).input([processing_time(5), processing_time(4)]).expect_error("goes back");
+}
+
+/// Opens a table and a small state, and lists the table only if it is told to, the small state as often as it is told to.
+struct Unlisted {
+    counts: Table<u8, u64>,
+    lists_counts: bool,
+    lists_said: usize,
+}
+
+impl Operator for Unlisted {
+    type In = Keyed<u8, u8>;
+    type Out = u8;
+
+    fn on_record<E: Emit<u8>>(&mut self, record: Record<Keyed<u8, u8>>, _: &mut E) -> Result<()> {
+        let Keyed { hash, key, .. } = record.value;
+        *self.counts.get_or_insert_with(hash, &key, || 0)? += 1;
+        Ok(())
+    }
+
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        if self.lists_counts {
+            visitor.tables(&mut self.counts);
+        }
+        for _ in 0..self.lists_said {
+            visitor.small_state("counts", StateKind::split("said"), &mut |said| said.put(&0u8));
+        }
+    }
+}
+
+#[test]
+fn state_that_would_be_in_no_checkpoint_is_refused_when_the_operator_opens() {
+    let case = |lists_counts, lists_said| {
+        let open = move |context: &mut SubtaskContext| {
+            Ok(Unlisted { counts: context.table("counts")?, lists_counts, lists_said })
+        };
+        OperatorHarness::keyed(open).input([rec((1, 1))])
+    };
+    case(true, 1).expect([]);
+    case(false, 1).expect_error("counts: opens this table, but does not list it among its parts");
+    case(true, 2).expect_error("counts: lists its small state 'said' twice");
 }

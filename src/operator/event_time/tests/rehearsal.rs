@@ -12,7 +12,8 @@ use crate::error::Result;
 use crate::io::{SplitNumber, SplitSignal};
 use crate::model::Record;
 use crate::operator::event_time::{AlignmentGroups, EventTime, MakeGenerator, Watermarks};
-use crate::operator::{Control, Emit, Event, Operator, SubtaskContext};
+use crate::operator::parts::{OfOperator, due_of};
+use crate::operator::{Emit, Event, Operator, SubtaskContext};
 
 /// What leaves the operator, in words: `5@1000` is a record, `WM 999` a watermark.
 #[derive(Default)]
@@ -148,9 +149,7 @@ impl<M: MakeGenerator<i64>> Rehearsal<M> {
 
     /// Whether the operator waits for processing time, and for which.
     pub(super) fn due(&mut self) -> Option<i64> {
-        let mut due = None;
-        self.operator.on_control(&mut Control::Due(&mut due)).unwrap();
-        due.map(Timestamp::as_millis)
+        due_of(&mut OfOperator(&mut self.operator)).unwrap().map(Timestamp::as_millis)
     }
 
     /// Lets the clock go to `millis`, with every event that becomes due on the way.

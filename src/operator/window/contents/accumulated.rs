@@ -1,12 +1,11 @@
 //! Keeps what an aggregate makes of the records, instead of the records.
 
-use super::{Contents, EachTable, Finish, Firing};
+use super::{Contents, Finish, Firing};
 use crate::error::Result;
 use crate::model::Record;
 use crate::operator::aggregate::Aggregate;
 use crate::operator::window::{Keying, TimeWindow};
-use crate::operator::{Emit, SubtaskContext};
-use crate::state::StateError;
+use crate::operator::{Emit, PartVisitor, SubtaskContext};
 
 /// An aggregate, and what follows its result.
 pub(crate) struct Accumulated<G, P> {
@@ -49,8 +48,8 @@ impl<Z: Keying, T: 'static, G: Aggregate<T>, P: Finish<Z, G::Out>> Contents<Z, T
         self.finish.finish(firing, result, out)
     }
 
-    fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {
-        self.finish.tables(each)
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        self.finish.parts(visitor);
     }
 
     fn first_remembered(&mut self) -> Result<Option<TimeWindow>> {

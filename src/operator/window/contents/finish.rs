@@ -2,12 +2,11 @@
 
 use std::marker::PhantomData;
 
-use super::{EachTable, Firing};
+use super::Firing;
 use crate::error::Result;
 use crate::model::Data;
 use crate::operator::window::{Keying, TimeWindow};
-use crate::operator::{Emit, SubtaskContext};
-use crate::state::StateError;
+use crate::operator::{Emit, PartVisitor, SubtaskContext};
 
 /// The last step of a firing, whatever it is given.
 pub(crate) trait Finishes: Send + 'static {
@@ -34,10 +33,9 @@ pub(crate) trait Finishes: Send + 'static {
         Ok(true)
     }
 
-    /// Shows the tables it has of its own.
-    fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {
-        let _ = each;
-        Ok(())
+    /// Lists the parts it has of its own.
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        let _ = visitor;
     }
 
     /// As [`Contents::first_remembered`](super::Contents::first_remembered).

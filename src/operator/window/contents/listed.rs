@@ -3,14 +3,13 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Contents, EachTable, Finish, Finishes, Firing};
+use super::{Contents, Finish, Finishes, Firing};
 use crate::error::Result;
 use crate::model::{Data, Record};
 use crate::operator::aggregate::Aggregate;
 use crate::operator::window::evictor::{Eviction, Evictor};
 use crate::operator::window::{Keying, TimeWindow};
-use crate::operator::{Emit, SubtaskContext};
-use crate::state::StateError;
+use crate::operator::{Emit, PartVisitor, SubtaskContext};
 
 /// A window without evictor shows all its records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +84,8 @@ impl<G: Send + 'static, P: Finishes> Finishes for AggregatedLater<G, P> {
         self.finish.open(uid, context)
     }
 
-    fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {
-        self.finish.tables(each)
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        self.finish.parts(visitor);
     }
 
     fn first_remembered(&mut self) -> Result<Option<TimeWindow>> {
@@ -174,8 +173,8 @@ where
         self.evicts.after(held, eviction);
     }
 
-    fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {
-        self.finish.tables(each)
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        self.finish.parts(visitor);
     }
 
     fn first_remembered(&mut self) -> Result<Option<TimeWindow>> {

@@ -23,11 +23,7 @@ use super::present::Present;
 use super::{Keying, TimeWindow};
 use crate::error::Result;
 use crate::model::{Data, KeyHash, Record};
-use crate::operator::{Emit, SubtaskContext};
-use crate::state::{KeyedTable, StateError};
-
-/// Shows tables to a store.
-pub(crate) type EachTable<'a> = &'a mut dyn FnMut(&mut dyn KeyedTable) -> Result<(), StateError>;
+use crate::operator::{Emit, PartVisitor, SubtaskContext};
 
 /// Keeps records, and makes results of them. One value serves all keys and windows.
 pub(crate) trait Contents<Z: Keying, T>: Sized + Send + 'static {
@@ -85,8 +81,8 @@ pub(crate) trait Contents<Z: Keying, T>: Sized + Send + 'static {
         let _ = (held, eviction);
     }
 
-    /// Shows the tables it has of its own.
-    fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError>;
+    /// Lists the parts it has of its own.
+    fn parts(&mut self, visitor: &mut dyn PartVisitor);
 
     /// The first window that it remembers something of in tables of its own.
     fn first_remembered(&mut self) -> Result<Option<TimeWindow>> {

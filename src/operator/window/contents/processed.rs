@@ -3,12 +3,12 @@
 use std::borrow::Borrow;
 use std::marker::PhantomData;
 
-use super::{EachTable, Finish, Finishes, Firing};
+use super::{Finish, Finishes, Firing};
 use crate::error::{Error, Result};
 use crate::model::Key;
 use crate::operator::window::{Keying, TimeWindow, WindowContext, WindowFunction};
-use crate::operator::{Emit, SubtaskContext};
-use crate::state::{StateError, Table, VisitTables, WindowTable};
+use crate::operator::{Emit, PartVisitor, SubtaskContext};
+use crate::state::{Table, WindowTable};
 
 /// Emits what a [`WindowFunction`] makes of what the window gives.
 ///
@@ -49,9 +49,13 @@ impl<K: Key, I: ?Sized + 'static, F: WindowFunction<K, I>> Finishes for Processe
         Ok(())
     }
 
-    fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {
-        self.key_states.as_mut().map_or(Ok(()), |table| table.visit(each))?;
-        self.window_states.as_mut().map_or(Ok(()), |table| table.visit(each))
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        if let Some(table) = &mut self.key_states {
+            visitor.tables(table);
+        }
+        if let Some(table) = &mut self.window_states {
+            visitor.tables(table);
+        }
     }
 
     fn first_remembered(&mut self) -> Result<Option<TimeWindow>> {

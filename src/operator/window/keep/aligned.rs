@@ -6,12 +6,12 @@ use millstream_actors::time_view::NextFiring;
 use super::{Fires, Keeper, Late, Parts, Rule, end_at_once, forget_windows};
 use crate::error::{Error, Result};
 use crate::model::{Data, KeyHash, Keyed, Record};
-use crate::operator::window::contents::{Contents, EachTable, Firing};
+use crate::operator::window::contents::{Contents, Firing};
 use crate::operator::window::local::KeyedPartial;
 use crate::operator::window::present::Present;
 use crate::operator::window::{Keying, TimeDomain, TimeWindow, WindowAssigner};
-use crate::operator::{Emit, SubtaskContext};
-use crate::state::{StateError, VisitTables, WindowTable};
+use crate::operator::{Emit, PartVisitor, SubtaskContext};
+use crate::state::WindowTable;
 
 /// Windows whose trigger need not be asked.
 ///
@@ -237,8 +237,8 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
         Ok(next.map(|window| (window, self.rule.waits_for(window))))
     }
 
-    fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {
-        self.rows.visit(each)?;
-        self.contents.tables(each)
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        visitor.tables(&mut self.rows);
+        self.contents.parts(visitor);
     }
 }

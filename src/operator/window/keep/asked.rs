@@ -8,13 +8,13 @@ use super::asking::Asking;
 use super::{Keeper, Late, Parts, Rule, end_at_once, forget_windows};
 use crate::error::Result;
 use crate::model::{Data, KeyHash, Record};
-use crate::operator::window::contents::{Contents, EachTable, Firing};
+use crate::operator::window::contents::{Contents, Firing};
 use crate::operator::window::evictor::Eviction;
 use crate::operator::window::present::Present;
 use crate::operator::window::trigger::{Trigger, TriggerResult};
 use crate::operator::window::{Keying, TimeDomain, TimeWindow, WindowAssigner};
-use crate::operator::{Emit, SubtaskContext};
-use crate::state::{StateError, VisitTables, WindowTable};
+use crate::operator::{Emit, PartVisitor, SubtaskContext};
+use crate::state::WindowTable;
 
 /// Windows with any trigger and any evictor.
 ///
@@ -265,9 +265,9 @@ where
         Ok(self.rows.first()?.map(|window| (window, self.asking.waits_for())))
     }
 
-    fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {
-        self.rows.visit(each)?;
-        self.asking.visit(each)?;
-        self.contents.tables(each)
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        visitor.tables(&mut self.rows);
+        visitor.tables(&mut self.asking);
+        self.contents.parts(visitor);
     }
 }

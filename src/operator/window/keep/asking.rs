@@ -34,8 +34,6 @@ pub(super) struct Rung<K> {
 
 impl<K: Key, R> Asking<K, R> {
     pub(super) fn open(uid: &str, trigger: R, context: &mut SubtaskContext) -> Result<Self> {
-        // Any trigger may ask for a timer in either time.
-        context.waits_for_processing_time = true;
         let event = Timers::open(context.store(uid)?, &format!("{uid}/event timers"))?;
         let processing = Timers::open(context.store(uid)?, &format!("{uid}/processing timers"))?;
         Ok(Self { trigger, event, processing, requests: Vec::new(), is_overdue: false })

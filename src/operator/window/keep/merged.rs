@@ -8,13 +8,13 @@ use super::asking::Asking;
 use super::{Fires, Keeper, Late, Parts, Rule, end_at_once};
 use crate::error::Result;
 use crate::model::{Data, KeyHash, Record};
-use crate::operator::window::contents::{Contents, EachTable, Firing};
+use crate::operator::window::contents::{Contents, Firing};
 use crate::operator::window::merging::{MergingWindows, Replaced};
 use crate::operator::window::present::Present;
 use crate::operator::window::trigger::{Trigger, TriggerFor, TriggerResult};
 use crate::operator::window::{Keying, TimeDomain, TimeWindow, WindowAssigner};
-use crate::operator::{Emit, SubtaskContext};
-use crate::state::{StateError, Table, Timers, VisitTables};
+use crate::operator::{Emit, PartVisitor, SubtaskContext};
+use crate::state::{Table, Timers};
 
 /// The open windows of one key.
 type KeyWindows<H, S> = MergingWindows<Row<H, S>>;
@@ -298,10 +298,12 @@ where
         Ok(Some((earliest, waits_for)))
     }
 
-    fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {
-        self.rows.visit(each)?;
-        self.asking.as_mut().map_or(Ok(()), |asking| asking.visit(each))?;
-        self.wakes.visit(each)?;
-        self.contents.tables(each)
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        visitor.tables(&mut self.rows);
+        if let Some(asking) = &mut self.asking {
+            visitor.tables(asking);
+        }
+        visitor.tables(&mut self.wakes);
+        self.contents.parts(visitor);
     }
 }

@@ -23,14 +23,13 @@ use rule::Fires;
 pub(crate) use rule::Rule;
 use shared::Shared;
 
-use super::contents::{Contents, EachTable};
+use super::contents::Contents;
 use super::local::KeyedPartial;
 use super::present::Present;
 use super::{Keying, TimeDomain, TimeWindow};
 use crate::error::{Error, Result};
 use crate::model::{Data, KeyHash, Record};
-use crate::operator::Emit;
-use crate::state::StateError;
+use crate::operator::{Emit, PartVisitor};
 
 /// Keeps the windows of one operator.
 trait Keeper<Z: Keying, T>: Send + 'static {
@@ -90,8 +89,8 @@ trait Keeper<Z: Keying, T>: Send + 'static {
     /// The window that fires next, and what it waits for; of windows that grow, the earliest that one may be.
     fn next_window(&mut self) -> Result<Option<(TimeWindow, NextFiring)>>;
 
-    /// Shows its tables.
-    fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError>;
+    /// Lists its parts.
+    fn parts(&mut self, visitor: &mut dyn PartVisitor);
 }
 
 /// What an operator of windows is made of.

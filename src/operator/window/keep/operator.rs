@@ -4,14 +4,14 @@ use millstream_actors::time::{TimeSignal, Timespan, Timestamp};
 use millstream_actors::time_view::NextWindow;
 
 use super::{Aligned, Asked, Fires, Keeper, Late, LateTo, Merged, Parts, Rule, Shared};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{Data, Keyed, Record};
 use crate::operator::window::contents::Contents;
 use crate::operator::window::local::KeyedPartial;
 use crate::operator::window::present::Present;
 use crate::operator::window::trigger::{Trigger, TriggerFor};
 use crate::operator::window::{Keying, TimeDomain, WindowAssigner, WindowError, WindowKind, WindowTime};
-use crate::operator::{Control, Counter, Emission, Emit, Event, Operator, SubtaskContext};
+use crate::operator::{After, Counter, Emission, Emit, Event, Operator, PartVisitor, SubtaskContext};
 
 /// What a user has set about windows.
 pub(crate) struct WindowSettings<T, A, R> {
@@ -80,6 +80,8 @@ pub(crate) struct WindowOperator<Z: Keying, T, A, R: Trigger<T>, C: Contents<Z, 
     advancing: Option<Advancing>,
     /// Whether records let windows fire that may give many results.
     fires_with_records: bool,
+    /// Whether windows may wait for processing time.
+    waits_for_clock: bool,
     /// Counts what waits for the clock when the input has ended.
     unfired: Counter,
 }
@@ -148,12 +150,11 @@ where
         contents.open(uid, context)?;
         let rule = Rule::new(domain, R::RULE, allowed_lateness);
         let late = Late::open(late_to.as_ref(), context);
-        context.waits_for_processing_time |= domain == TimeDomain::Processing;
         let parts = Parts { assigner, trigger, contents, rule, late };
         let asks = rule.fires() == Fires::WhenAsked || C::CHANGED_BY_FIRING;
         let fires_with_records = C::LEAVES_RESULTS && (asks || rule.allows_late());
-        context.leaves_results |= C::LEAVES_RESULTS;
-        context.may_be_full |= fires_with_records;
+        // Any trigger may ask for a timer in either time.
+        let waits_for_clock = domain == TimeDomain::Processing || rule.fires() == Fires::WhenAsked || Self::ASKS;
         let kept = match parts.assigner.panes() {
             _ if Self::MERGES => Kept::Merged(Merged::open(parts, &time, context)?),
             _ if Self::ASKS => Kept::Asked(Asked::open(parts, &time, context)?),
@@ -163,7 +164,7 @@ where
             _ => Kept::Aligned(Aligned::open(parts, &time, context)?),
         };
         let unfired = context.counters.unfired.clone();
-        Ok(Self { kept, time, advancing: None, fires_with_records, unfired })
+        Ok(Self { kept, time, advancing: None, fires_with_records, waits_for_clock, unfired })
     }
 
     /// Takes what was aggregated of records of a key before they came here.
@@ -287,38 +288,23 @@ where
         }
     }
 
-    fn on_control(&mut self, control: &mut Control<'_>) -> Result<()> {
-        match control {
-            Control::Tables(each) => Ok(each_kept!(&mut self.kept, keeper => keeper.tables(*each))?),
-            Control::Snapshot { .. } if self.is_unfinished() => {
-                Err(Error::other(format!("'{}' is asked for a snapshot in the middle of a firing", self.time.uid())))
-            }
-            Control::Snapshot { state, .. } => self.time.snapshot(state),
-            Control::Unfinished(unfinished) => {
-                if self.is_unfinished() {
-                    **unfinished = Emission::Unfinished.max(**unfinished);
-                }
-                Ok(())
-            }
-            Control::Room(room) => {
-                if self.fires_with_records {
-                    **room = (**room).min(RECORDS_THAT_OWE);
-                }
-                Ok(())
-            }
-            Control::Due(due) => {
-                let own = each_kept!(&mut self.kept, keeper => keeper.next_due(TimeDomain::Processing))?;
-                **due = own.into_iter().chain(**due).min();
-                Ok(())
-            }
-            Control::EventTime(time) => {
-                if let Some((window, waits_for)) = each_kept!(&mut self.kept, keeper => keeper.next_window())? {
-                    let next = NextWindow::new(self.time.shared_uid(), window.end(), waits_for);
-                    time.next_window = Some(if A::Kind::MERGES { next.growing() } else { next });
-                }
-                Ok(())
-            }
-            _ => Ok(()),
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        each_kept!(&mut self.kept, keeper => keeper.parts(visitor));
+        self.time.parts(visitor);
+        if self.waits_for_clock {
+            visitor.due(&mut || each_kept!(&mut self.kept, keeper => keeper.next_due(TimeDomain::Processing)));
         }
+        let after = if C::LEAVES_RESULTS { After::Records } else { After::Events };
+        visitor.emission(after, &mut || if self.is_unfinished() { Emission::Unfinished } else { Emission::Complete });
+        if self.fires_with_records {
+            visitor.room(&mut || RECORDS_THAT_OWE);
+        }
+        visitor.event_time(&mut |time| {
+            if let Some((window, waits_for)) = each_kept!(&mut self.kept, keeper => keeper.next_window())? {
+                let next = NextWindow::new(self.time.shared_uid(), window.end(), waits_for);
+                time.next_window = Some(if A::Kind::MERGES { next.growing() } else { next });
+            }
+            Ok(())
+        });
     }
 }

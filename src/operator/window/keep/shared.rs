@@ -9,12 +9,12 @@ use super::active::{ActiveKey, ActivePanes, Place, Run};
 use super::{Keeper, Late, Parts, Rule, end_at_once, forget_windows};
 use crate::error::{Error, Result};
 use crate::model::{Data, KeyHash, Keyed, Record};
-use crate::operator::window::contents::{Contents, EachTable, Firing};
+use crate::operator::window::contents::{Contents, Firing};
 use crate::operator::window::local::KeyedPartial;
 use crate::operator::window::present::Present;
 use crate::operator::window::{Keying, Panes, TimeDomain, TimeWindow, WindowAssigner};
-use crate::operator::{Emit, SubtaskContext};
-use crate::state::{StateError, VisitTables, WindowTable};
+use crate::operator::{Emit, PartVisitor, SubtaskContext};
+use crate::state::WindowTable;
 
 /// So many records that are the first of their keys, of those that come at once, announce more of them.
 const MANY_FIRSTS: usize = 16;
@@ -382,9 +382,9 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
         Ok(self.first()?.map(|window| (window, self.rule.waits_for(window))))
     }
 
-    fn tables(&mut self, each: EachTable<'_>) -> Result<(), StateError> {
-        self.rows.visit(each)?;
-        self.active.visit(each)?;
-        self.contents.tables(each)
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        visitor.tables(&mut self.rows);
+        visitor.tables(&mut self.active);
+        self.contents.parts(visitor);
     }
 }
