@@ -1,16 +1,10 @@
 //! Four fused operators between a source and a sink, beside the same four steps in a loop.
 
-#[path = "micro/job.rs"]
-mod job;
-#[path = "micro/ratio.rs"]
-mod ratio;
-#[path = "micro/timed.rs"]
-mod timed;
-
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use millstream::prelude::*;
+use millstream_benches::micro::{print_ratio, run, timed};
 
 const RECORDS: u64 = 20_000_000;
 
@@ -49,11 +43,11 @@ fn chain(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("chain");
     group.sample_size(10).throughput(Throughput::Elements(RECORDS));
     group.bench_function("topology", |bench| {
-        bench.iter_custom(|rounds| (0..rounds).map(|_| job::run(&topology, options())).sum());
+        bench.iter_custom(|rounds| (0..rounds).map(|_| run(&topology, options())).sum());
     });
     group.bench_function("by hand", |bench| bench.iter(by_hand));
     group.finish();
-    ratio::print_ratio("chain", || job::run(&topology, options()), || timed::timed(by_hand));
+    print_ratio("chain", || run(&topology, options()), || timed(by_hand));
 }
 
 criterion_group!(benches, chain);

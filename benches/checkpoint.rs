@@ -1,15 +1,11 @@
 //! A running count over a million keys with a durable checkpoint each 200 ms, beside the same job without.
 
-#[path = "micro/job.rs"]
-mod job;
-#[path = "micro/ratio.rs"]
-mod ratio;
-
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use millstream::prelude::*;
+use millstream_benches::micro::{print_ratio, run};
 
 const RECORDS: u64 = 20_000_000;
 const KEYS: u64 = 1_000_000;
@@ -39,14 +35,14 @@ fn checkpoint(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("checkpoint");
     group.sample_size(10).throughput(Throughput::Elements(RECORDS));
     group.bench_function("each 200 ms", |bench| {
-        bench.iter_custom(|rounds| (0..rounds).map(|_| job::run(&topology, with_checkpoints())).sum());
+        bench.iter_custom(|rounds| (0..rounds).map(|_| run(&topology, with_checkpoints())).sum());
     });
     group.bench_function("without", |bench| {
-        bench.iter_custom(|rounds| (0..rounds).map(|_| job::run(&topology, without())).sum());
+        bench.iter_custom(|rounds| (0..rounds).map(|_| run(&topology, without())).sum());
     });
     group.finish();
-    let (with, without) = (|| job::run(&topology, with_checkpoints()), || job::run(&topology, without()));
-    ratio::print_ratio("checkpoint, where the loop is the job without checkpoints", with, without);
+    let (with, without) = (|| run(&topology, with_checkpoints()), || run(&topology, without()));
+    print_ratio("checkpoint, where the loop is the job without checkpoints", with, without);
 }
 
 criterion_group!(benches, checkpoint);

@@ -12,12 +12,10 @@
 //! Instead of a work tree, a copy of the executable from before a change will do. A program in other words:
 //! `compare "path/of/limit w3 20000000 1000000" "target/release/deps/suite-... w3"`.
 
-#[path = "micro/measured.rs"]
-mod measured;
-
 use std::process::ExitCode;
 
-use measured::Measured;
+use millstream_benches::micro::Measured;
+use millstream_benches::start_at_root;
 
 /// What is compared.
 struct Comparison {
@@ -77,7 +75,8 @@ fn median(sorted: &[f64]) -> f64 {
 fn main() -> ExitCode {
     // Cargo says that it is a bench.
     let comparison = Comparison::parse(std::env::args().skip(1).filter(|word| word != "--bench"));
-    match comparison.and_then(|comparison| comparison.map(|comparison| comparison.run()).transpose()) {
+    let ratios = start_at_root().and_then(|()| comparison?.map(|comparison| comparison.run()).transpose());
+    match ratios {
         Ok(Some(ratios)) => {
             let (least, greatest) = (ratios[0], ratios[ratios.len() - 1]);
             println!("new/old: median {:.3}, least {least:.3}, greatest {greatest:.3}", median(&ratios));

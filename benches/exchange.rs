@@ -1,18 +1,12 @@
 //! Two senders and two receivers with records going from each to each by key, beside two threads with channels.
 
-#[path = "micro/job.rs"]
-mod job;
-#[path = "micro/ratio.rs"]
-mod ratio;
-#[path = "micro/timed.rs"]
-mod timed;
-
 use std::hint::black_box;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use millstream::prelude::*;
+use millstream_benches::micro::{print_ratio, run, timed};
 
 const RECORDS: u64 = 20_000_000;
 const BATCH: usize = 1024;
@@ -75,11 +69,11 @@ fn exchange(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("exchange");
     group.sample_size(10).throughput(Throughput::Elements(RECORDS));
     group.bench_function("topology", |bench| {
-        bench.iter_custom(|rounds| (0..rounds).map(|_| job::run(&topology, options())).sum());
+        bench.iter_custom(|rounds| (0..rounds).map(|_| run(&topology, options())).sum());
     });
     group.bench_function("by hand", |bench| bench.iter(by_hand));
     group.finish();
-    ratio::print_ratio("exchange", || job::run(&topology, options()), || timed::timed(by_hand));
+    print_ratio("exchange", || run(&topology, options()), || timed(by_hand));
 }
 
 criterion_group!(benches, exchange);

@@ -7,19 +7,12 @@
 //! Keys are `events`, `events_per_second` (of event time), `parallelism`, `checkpoint_ms` (0 = off); to compare, also `kills`
 //! (how often something dies on the way); for simulation, `seed`.
 
-#[path = "nexmark/check.rs"]
-mod check;
-#[path = "nexmark/measure.rs"]
-mod measure;
-#[path = "nexmark/query.rs"]
-mod query;
-
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use millstream::prelude::*;
-use query::{NAMES, Nexmark, Query, Visit, with_query};
+use millstream_benches::nexmark::{NAMES, Nexmark, Query, Visit, check, measure, with_query};
 
 fn main() -> ExitCode {
     let arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect::<Vec<_>>();

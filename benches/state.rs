@@ -1,18 +1,12 @@
 //! A running count per key on one subtask, beside the same count in a hash map of the standard library's interface.
 
-#[path = "micro/job.rs"]
-mod job;
-#[path = "micro/ratio.rs"]
-mod ratio;
-#[path = "micro/timed.rs"]
-mod timed;
-
 use std::hash::BuildHasherDefault;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use millstream::model::StableHasher;
 use millstream::prelude::*;
+use millstream_benches::micro::{print_ratio, run, timed};
 
 const RECORDS: u64 = 10_000_000;
 const KEYS: u64 = 500_000;
@@ -52,11 +46,11 @@ fn state(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("state");
     group.sample_size(10).throughput(Throughput::Elements(RECORDS));
     group.bench_function("topology", |bench| {
-        bench.iter_custom(|rounds| (0..rounds).map(|_| job::run(&topology, options())).sum());
+        bench.iter_custom(|rounds| (0..rounds).map(|_| run(&topology, options())).sum());
     });
     group.bench_function("by hand", |bench| bench.iter(by_hand));
     group.finish();
-    ratio::print_ratio("state", || job::run(&topology, options()), || timed::timed(by_hand));
+    print_ratio("state", || run(&topology, options()), || timed(by_hand));
 }
 
 criterion_group!(benches, state);

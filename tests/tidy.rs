@@ -281,6 +281,14 @@ fn tests_do_not_sleep_and_nothing_is_left_undone() {
 }
 
 #[test]
+fn no_module_is_taken_from_another_folder() {
+    // A file may keep its tests in a file beside it.
+    let is_stray = |line: &str| line.trim_start().starts_with("#[path") && line.contains('/');
+    let strays = all_rust_files().into_iter().filter(|file| code_of(file).lines().any(is_stray));
+    assert_none("files that take a module from another folder", &strays.collect::<Vec<_>>());
+}
+
+#[test]
 fn every_file_begins_with_what_it_decides() {
     let silent = all_rust_files().into_iter().filter(|file| !first_line(file).starts_with("//! "));
     assert_none("files that do not begin with a line of `//!`", &silent.collect::<Vec<_>>());

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::measured::Measured;
+use millstream_benches::micro::Measured;
 
 /// How long the measurement may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

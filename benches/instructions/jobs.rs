@@ -9,7 +9,7 @@ use millstream::model::{KeyGroup, KeyGroupRange, MaxParallelism, hash_key};
 use millstream::prelude::*;
 use millstream::state::{StateDir, StateOptions, Table};
 
-use crate::every_thousand::EveryThousand;
+use millstream_benches::every_thousand::EveryThousand;
 
 /// A job.
 pub(crate) struct Job {

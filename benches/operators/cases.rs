@@ -6,7 +6,7 @@ use millstream::model::Record;
 use millstream::operator::{BatchHead, Emit, KeyContext, KeyedProcess};
 use millstream::prelude::*;
 
-use crate::every_thousand::EveryThousand;
+use millstream_benches::every_thousand::EveryThousand;
 
 /// How much goes through the jobs.
 #[derive(Debug, Clone, Copy)]
