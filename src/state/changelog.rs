@@ -11,7 +11,7 @@ use crate::model::KeyGroup;
 pub struct TableId(pub u16);
 
 /// The version of block and base layouts.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// Bytes before the rows of a stored block.
 pub(crate) const HEADER_BYTES: usize = 24;
