@@ -204,7 +204,7 @@ fn file_of_another_format_is_refused_until_it_is_emptied() {
     let state = open(directory.path());
     let (groups, max) = groups();
     let opened = state.store("counts-0", Attempt(2), Some(CheckpointId(2)), groups, max).map(drop);
-    assert!(matches!(&opened, Err(StateError::Format { found: 1, expected: 2, .. })), "{opened:?}");
+    assert!(matches!(&opened, Err(StateError::Format { found: 1, expected: 3, .. })), "{opened:?}");
     let mut store = store(&state, 3, None);
     let mut counts: Counts = store.table("counts").unwrap();
     add(&mut counts, 1, 1);
