@@ -9,6 +9,9 @@ struct Changelog;
 #[doc = include_str!("../docs/architecture.md")]
 struct Architecture;
 
+#[doc = include_str!("../docs/configuration.md")]
+struct Configuration;
+
 #[doc = include_str!("../docs/event-time.md")]
 struct EventTime;
 

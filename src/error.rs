@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use millstream_actors::error::Failure;
 
+use crate::config::SettingError;
 use crate::model::CodecError;
 use crate::plan::PlanError;
 use crate::state::StateError;
@@ -25,6 +26,9 @@ pub enum ErrorKind {
     /// The topology cannot be run as it is written.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// An option that does not exist, or a value that it cannot have.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// The job has failed for good.
     #[error("{0}")]
     Failed(Failure),
@@ -129,6 +133,13 @@ impl From<PlanError> for Error {
     #[cold]
     fn from(error: PlanError) -> Self {
         ErrorKind::Plan(error).into()
+    }
+}
+
+impl From<SettingError> for Error {
+    #[cold]
+    fn from(error: SettingError) -> Self {
+        ErrorKind::Setting(error).into()
     }
 }
 

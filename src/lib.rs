@@ -27,7 +27,7 @@
 //!   name under which its state lies in checkpoints. [`prelude`] has what a topology is written with.
 //! * [`plan`] is the topology as a value, printable as text, JSON and Mermaid. Every mistake of a topology is a
 //!   [`plan::PlanError`], found before anything runs.
-//! * [`JobOptions`] says how a job runs, [`JobHandle`] waits for it, [`JobWatch`] shows it, stops it and lets its actors
+//! * [`JobOptions`] says how a job runs, by the options of [`config`], [`JobHandle`] waits for it, [`JobWatch`] shows it, stops it and lets its actors
 //!   die, and [`Ledger`] says what it did.
 //! * [`io`] has the sources and sinks, and the traits for your own.
 //! * [`operator`] has the operators that streams are made of, and what sources and sinks need of them.
@@ -42,6 +42,7 @@
 //! In the repository: `docs/semantics.md` states what is promised, as numbered laws, `docs/state.md` shows what functions can remember, `docs/testing.md` how to test
 //! recovery and lists all crash points, `docs/architecture.md` tells how it works inside.
 
+pub mod config;
 pub mod error;
 pub mod io;
 pub mod model;

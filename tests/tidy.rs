@@ -10,6 +10,8 @@ use millstream::actors::protocol::Invariant;
 /// always name itself, and `error`, which names what its variants wrap.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("model", &[], &["time"]),
+    // What is set is a matter of words and numbers, and restart policies are the protocol's.
+    ("config", &[], &["protocol"]),
     ("state", &["model"], &["ids", "time"]),
     // Sinks and sources are operators at the ends of a block, and open in a subtask's context (docs/adr/0004).
     // Splits of a source meet in the valve of channels (docs/adr/0007).
@@ -17,10 +19,10 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("io", &["model", "operator"], &["ids", "time"]),
     // The patterns of edges are the blueprint's.
     ("plan", &["model", "operator", "io"], &["blueprint", "time"]),
-    ("runtime", &["model", "state", "operator", "io", "plan"], ANY),
+    ("runtime", &["config", "model", "state", "operator", "io", "plan"], ANY),
     // Factories of tasks are kept until the plan is known.
     ("api", &["model", "operator", "io", "plan", "runtime"], &["ids", "task", "time"]),
-    ("ops", &["api", "runtime"], &["observe"]),
+    ("ops", &["api", "config", "runtime"], &["observe"]),
     ("testing", &["model", "state", "operator", "io", "plan", "runtime", "api", "ops"], ANY),
 ];
 

@@ -136,7 +136,7 @@ impl Topology {
     /// # Errors
     /// The first mistake that is found; see [`PlanError`].
     pub fn plan(&self) -> Result<Plan, PlanError> {
-        self.plan_with(runtime::default_parallelism())
+        self.plan_with(JobOptions::new().subtasks_per_block())
     }
 
     /// The plan, with `parallelism` subtasks per block where nothing else is said.
@@ -154,7 +154,7 @@ impl Topology {
     /// Starts the topology as a job on threads of its own.
     ///
     /// # Errors
-    /// If the plan has a mistake, or the state directory cannot be used: by another process, of another topology,
+    /// If an option is out of range, the plan has a mistake, or the state directory cannot be used: by another process, of another topology,
     /// unreadable. Everything later is an error of [`JobHandle::wait`].
     pub fn start(&self, options: JobOptions) -> Result<JobHandle> {
         self.prepare(&options)?.start(&options)
@@ -162,7 +162,8 @@ impl Topology {
 
     /// Makes the topology ready to run.
     pub(crate) fn prepare(&self, options: &JobOptions) -> Result<Deployment> {
-        let plan = self.plan_with(options.parallelism)?;
+        options.check()?;
+        let plan = self.plan_with(options.subtasks_per_block())?;
         let (shapes, makers) = {
             let draft = self.draft();
             (draft.shapes.clone(), draft.blocks.clone())

@@ -1,66 +1,10 @@
-//! The command line that every topology gets.
+//! The command line that every topology gets: `run` and `plan`.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use clap::{Parser, Subcommand, ValueEnum};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-
-use super::attend;
+use super::{RunArgs, attend};
 use crate::api::Topology;
 use crate::error::Result;
-use crate::runtime::JobOptions;
-
-/// The options of `run`. Programs with options of their own flatten it into theirs.
-///
-/// # Example
-/// ```
-/// use clap::Parser;
-/// use millstream::ops::RunArgs;
-///
-/// #[derive(Parser)]
-/// struct Cli {
-///     #[command(flatten)]
-///     run: RunArgs,
-///     /// Where the orders are.
-///     #[arg(long)]
-///     orders: String,
-/// }
-///
-/// let cli = Cli::parse_from(["shop", "--orders", "orders/", "--parallelism", "4", "--checkpoint-interval", "100ms"]);
-/// let options = cli.run.options();
-/// # let _ = options;
-/// ```
-#[derive(Debug, Clone, Args)]
-#[command(about = None, long_about = None)]
-pub struct RunArgs {
-    /// Keep checkpoints here, and resume from the latest one found here [default: a temporary directory]
-    #[arg(long, value_name = "DIR")]
-    pub state_dir: Option<PathBuf>,
-    /// Subtasks of each block [default: one per core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub parallelism: Option<u32>,
-    /// Throw away what the state directory holds, and start from nothing
-    #[arg(long)]
-    pub fresh: bool,
-    /// The time between two checkpoints, like 100ms or 10s
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "10s")]
-    pub checkpoint_interval: Duration,
-}
-
-impl RunArgs {
-    /// The options of the job that these arguments ask for.
-    #[must_use]
-    pub fn options(&self) -> JobOptions {
-        let mut options = JobOptions::new().fresh(self.fresh).checkpoint_interval(self.checkpoint_interval);
-        if let Some(directory) = &self.state_dir {
-            options = options.state_dir(directory);
-        }
-        if let Some(subtasks) = self.parallelism {
-            options = options.parallelism(subtasks);
-        }
-        options
-    }
-}
 
 #[derive(Parser)]
 #[command(disable_help_subcommand = true, args_conflicts_with_subcommands = true)]
@@ -77,9 +21,8 @@ enum Command {
     Run(RunArgs),
     /// Print the plan of the topology
     Plan {
-        /// Subtasks of each block [default: one per core]
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-        parallelism: Option<u32>,
+        #[command(flatten)]
+        run: RunArgs,
         /// The form of the plan
         #[arg(long, value_enum, default_value = "text")]
         format: PlanFormat,
@@ -96,19 +39,17 @@ enum PlanFormat {
 /// Runs `topology` as the program's `main`: parses the command line, and runs the job or prints its plan.
 ///
 /// `run` is the default. It says on standard error what it starts from, shows a progress bar on a terminal if the input
-/// has a known end, and prints the job's ledger. SIGINT and SIGTERM stop the job behind a final checkpoint; a second one
-/// ends the process at once. `plan` prints the plan as text, JSON or Mermaid.
+/// has a known end, and prints the job's ledger. SIGINT and SIGTERM stop the job after a final checkpoint; a second one
+/// ends the process at once. `plan` prints the plan as text, JSON or Mermaid. Both take the options of a job as flags, and
+/// by `--set`; see [`RunArgs`].
 ///
 /// # Errors
 /// If the plan has a mistake, the state directory cannot be used, or the job fails for good.
 pub fn main(topology: Topology) -> Result<()> {
     let line = CommandLine::parse();
     let run = match line.command {
-        Some(Command::Plan { parallelism, format }) => {
-            let plan = match parallelism {
-                Some(subtasks) => topology.plan_with(subtasks)?,
-                None => topology.plan()?,
-            };
+        Some(Command::Plan { run, format }) => {
+            let plan = topology.plan_with(run.options().subtasks_per_block())?;
             match format {
                 PlanFormat::Text => print!("{plan}"),
                 PlanFormat::Json => println!("{}", plan.to_json()),
@@ -122,4 +63,16 @@ pub fn main(topology: Topology) -> Result<()> {
     let ledger = attend(topology.start(run.options())?)?;
     println!("{ledger}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn command_line_has_no_mistake() {
+        CommandLine::command().debug_assert();
+    }
 }

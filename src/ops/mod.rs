@@ -2,6 +2,8 @@
 
 mod attend;
 mod command_line;
+mod run_args;
 
 pub use attend::attend;
-pub use command_line::{RunArgs, main};
+pub use command_line::main;
+pub use run_args::RunArgs;

@@ -24,7 +24,7 @@ use crate::io::Surroundings;
 use crate::operator::event_time::AlignmentGroups;
 use crate::operator::{CountersView, SideId};
 use crate::plan::Plan;
-use crate::state::{StateDir, StateOptions};
+use crate::state::StateDir;
 
 /// A topology that is ready to run.
 pub(crate) struct Deployment {
@@ -110,14 +110,9 @@ fn stem_of(uid: &str) -> String {
 /// Makes ready to run what `plan` says, with the blocks that `make` adds.
 pub(crate) fn prepare(mut plan: Plan, options: &JobOptions, make: impl FnOnce(&mut Preparation)) -> Result<Deployment> {
     let started = Instant::now();
-    let (directory, temporary) = directory(options)?;
-    let state_options = StateOptions {
-        memory_bytes: options.memory_bytes,
-        backend: options.state_backend.clone(),
-        ..StateOptions::default()
-    };
-    let state = StateDir::open(&directory, state_options)?;
-    if options.fresh {
+    let (directory, temporary, fresh) = directory(options)?;
+    let state = StateDir::open(&directory, options.state())?;
+    if fresh {
         state.clear()?;
     }
     let counted = Counted::default();
@@ -130,13 +125,13 @@ pub(crate) fn prepare(mut plan: Plan, options: &JobOptions, make: impl FnOnce(&m
     }
     let layout = Layout::of(&plan);
     let count = Arc::new(move || count.total());
-    let checkpoints = JobCheckpoints::open(state.clone(), layout, options.retained, count, options.sabotage)?;
+    let checkpoints = JobCheckpoints::open(state.clone(), layout, options.retained(), count, options.seams.sabotage)?;
     let (finished, resumed_from) = (checkpoints.finished()?, checkpoints.latest_id()?);
-    let surroundings = options.surroundings.clone();
+    let surroundings = options.seams.surroundings.clone();
     let mut preparation = Preparation {
         state,
         run: checkpoints.run(surroundings.run.as_deref())?,
-        batch_records: options.batch_records,
+        batch_records: options.records_per_batch(),
         counted: counted.clone(),
         totals: Arc::default(),
         surroundings,
@@ -151,27 +146,21 @@ pub(crate) fn prepare(mut plan: Plan, options: &JobOptions, make: impl FnOnce(&m
         pattern: edge.exchange.pattern(),
     });
     preparation.blueprint.edges = edges.collect();
-    let config = JobConfig {
-        rounds: options.rounds.clone(),
-        restart: options.restart.clone(),
-        credits: options.credits,
-        workers: options.workers,
-        run_slice: options.run_slice,
-        standstill: options.standstill,
-        seed: options.seed,
-    };
+    let config = options.job();
     let Preparation { plan, totals, blueprint, .. } = preparation;
     Ok(Deployment { plan, blueprint, config, checkpoints, counted, totals, finished, resumed_from, started, temporary })
 }
 
-/// The state directory; a temporary one if none is given. What lies in other storage needs none.
-fn directory(options: &JobOptions) -> Result<(PathBuf, Option<TempDir>)> {
-    match &options.state_dir {
-        Some(directory) => Ok((directory.clone(), None)),
-        None if options.state_backend.is_some() => Ok((PathBuf::from("memory"), None)),
+/// The state directory, and whether what it holds is discarded; a temporary one if none is given. What lies in other
+/// storage needs none.
+fn directory(options: &JobOptions) -> Result<(PathBuf, Option<TempDir>, bool)> {
+    let (directory, fresh) = options.directory();
+    match directory {
+        Some(directory) => Ok((directory, None, fresh)),
+        None if options.seams.state_backend.is_some() => Ok((PathBuf::from("memory"), None, fresh)),
         None => {
             let temporary = TempDir::new().map_err(|source| Error::io(std::env::temp_dir(), source))?;
-            Ok((temporary.path().to_owned(), Some(temporary)))
+            Ok((temporary.path().to_owned(), Some(temporary), fresh))
         }
     }
 }
@@ -183,7 +172,7 @@ impl Deployment {
             Some(_) => None,
             None => {
                 let checkpoints = Arc::new(self.checkpoints);
-                let job = Job::start(self.blueprint, self.config, checkpoints, Arc::clone(&options.faults));
+                let job = Job::start(self.blueprint, self.config, checkpoints, Arc::clone(&options.seams.faults));
                 Some(job.map_err(|failure| Error::from(ErrorKind::Failed(failure)))?)
             }
         };

@@ -8,6 +8,7 @@ mod job;
 mod key_routing;
 mod options;
 mod routing;
+mod seams;
 mod shares;
 mod splits;
 
@@ -17,7 +18,6 @@ pub(crate) use deploy::{Deployment, prepare};
 pub use job::{JobHandle, JobWatch, Ledger};
 pub(crate) use key_routing::BeforeExchange;
 pub use options::JobOptions;
-pub(crate) use options::default_parallelism;
 pub(crate) use routing::{Broadcaster, Fork, NoRouter, PartitionRouter, Router, SideRouter, TypedSide};
 pub(crate) use shares::share_out_all;
 pub(crate) use splits::{SourceDeploy, SourceSplits};

@@ -201,7 +201,7 @@ impl Simulation {
     /// All faults: those that were given, and those that are drawn from the seed.
     #[must_use]
     pub fn all_faults(&self) -> Vec<Fault> {
-        let drawn = match self.topology.plan_with(self.options.parallelism) {
+        let drawn = match self.topology.plan_with(self.options.subtasks_per_block()) {
             Ok(plan) => {
                 let kills = random_faults::kills(self.seed, self.random_kills, &plan);
                 [kills, random_faults::others(self.seed, self.random_faults, &plan)].concat()
@@ -217,7 +217,7 @@ impl Simulation {
     /// If the plan has a mistake, or a fault names a uid that the topology does not have.
     #[must_use]
     pub fn run(&self) -> Run {
-        let plan = self.topology.plan_with(self.options.parallelism);
+        let plan = self.topology.plan_with(self.options.subtasks_per_block());
         let plan = plan.unwrap_or_else(|mistake| panic!("the topology cannot run: {mistake}"));
         let faults = self.all_faults();
         let world = Arc::new(World::new(self.seed, &faults, &plan));
@@ -276,9 +276,9 @@ impl Simulation {
         for (uid, script) in &self.scripts {
             script.install(uid, &mut surroundings);
         }
-        options.surroundings = surroundings;
-        options.state_backend = Some(disks.factory());
-        options.sabotage = self.sabotage;
+        options.seams.surroundings = surroundings;
+        options.seams.state_backend = Some(disks.factory());
+        options.seams.sabotage = self.sabotage;
         options
     }
 

@@ -372,10 +372,10 @@ impl TopologyDriver {
         let lanes = uids.filter_map(|(node, parallelism)| Some((node.uid.clone()?, parallelism as usize)));
         self.feeds = Feeds::new(lanes.collect());
         let mut options = JobOptions::new().parallelism(self.parallelism);
-        options.surroundings.captures = Some(self.captures.clone());
-        options.surroundings.feeds = Some(self.feeds.clone());
-        options.surroundings.run = Some("driven".into());
-        options.state_backend = Some(self.disks.factory());
+        options.seams.surroundings.captures = Some(self.captures.clone());
+        options.seams.surroundings.feeds = Some(self.feeds.clone());
+        options.seams.surroundings.run = Some("driven".into());
+        options.seams.state_backend = Some(self.disks.factory());
         let blueprint = self.topology.prepare(&options)?.into_blueprint();
         self.attempt = Attempt(self.attempt.0 + 1);
         let channels = Channels::of(&blueprint);
