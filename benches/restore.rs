@@ -49,16 +49,16 @@ impl Filled {
 
     /// Waits for as many checkpoints as folding `keys` rows takes by far: from then on the changelog holds what changes.
     fn wait_until_settled(&self, keys: u64) {
-        let enough = self.job.checkpoints().len() + 4 + 2 * (keys / 1_000_000) as usize;
-        self.job.wait_until(|job| (job.checkpoints.len() >= enough || job.status.is_final()).then_some(()));
+        let enough = self.job.ledger().checkpoints + 4 + 2 * (keys / 1_000_000);
+        self.job.wait_until(|job| (job.completed >= enough || job.status.is_final()).then_some(()));
     }
 
     /// Kills a subtask with state; gives the time from its death to the first result behind the restore.
     fn restart(&self) -> Duration {
-        let attempts = self.job.attempts().len();
+        let restarts = self.job.ledger().restarts;
         self.job.kill(self.counts);
         let restarted = self.job.wait_until(|job| {
-            let next = job.attempts.get(attempts)?;
+            let next = job.attempt.as_ref().filter(|_| job.restarts() > restarts)?;
             Some(next.first_record?.since(next.began))
         });
         let restarted = restarted.expect("the job goes on for ever");

@@ -25,10 +25,10 @@ fn main() -> Result<()> {
     let mut job = topology.start(options)?;
     for victim in job.subtasks() {
         // Behind a new checkpoint there is something to recover.
-        let known = job.checkpoints().len();
+        let known = job.ledger().checkpoints;
         let running = job.wait_until(|job| {
             let ended = job.status.is_final();
-            (ended || job.checkpoints.len() > known).then_some(!ended)
+            (ended || job.completed > known).then_some(!ended)
         });
         if running == Some(true) {
             job.kill(victim);

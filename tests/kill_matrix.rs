@@ -126,7 +126,7 @@ fn die_and_recover(
     if cell.point == CrashPoint::Drained {
         tap.open();
     }
-    rig::wait_until(&job, cell, |view| view.attempts.len() > deaths.len());
+    rig::wait_until(&job, cell, |view| view.attempts > deaths.len() as u64);
     tap.open();
     job.wait().unwrap_or_else(|error| panic!("{cell}: {error}"));
 

@@ -50,10 +50,9 @@ fn survive(case: Case, seed: u64) {
         // The first kill waits for a checkpoint; a later one may come before its attempt has completed any.
         let checkpoints = random.below(3) + u64::from(kill == 0);
         let view = rig::wait_until(&job, &what, |view| {
-            let of_attempt = |attempt| view.checkpoints.iter().filter(|taken| taken.attempt == attempt).count();
             view.status == JobStatus::Running
-                && view.attempts.len() == kill + 1
-                && of_attempt(view.attempts[kill].attempt) as u64 >= checkpoints
+                && view.attempts == kill as u64 + 1
+                && view.attempt.as_ref().is_some_and(|attempt| attempt.completed >= checkpoints)
         });
         tap.release(case.records * (kill as u64 + 1) / (case.kills as u64 + 1));
         let victim = subtasks.get(random.below(subtasks.len() as u64 + 1) as usize).copied();
@@ -61,9 +60,9 @@ fn survive(case: Case, seed: u64) {
             Some(subtask) => job.kill(subtask),
             None => job.kill_coordinator(),
         }
-        let completed = view.checkpoints.last().expect("the first kill waited for one").checkpoint;
+        let completed = view.latest.expect("the first kill waited for one").checkpoint;
         deaths.push((victim, completed));
-        rig::wait_until(&job, &what, |view| view.attempts.len() > kill + 1);
+        rig::wait_until(&job, &what, |view| view.attempts > kill as u64 + 1);
     }
     tap.open();
     let ledger = job.wait().expect("it must not fail");

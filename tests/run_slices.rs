@@ -58,7 +58,7 @@ fn a_subtask_whose_slice_no_clock_ends_is_killed_all_the_same() {
     let topology = Topology::new("numbers without end");
     topology.source("numbers", Generator::new(u64::MAX, |number| number)).for_each("nothing", |_| {});
     let job = topology.start(rig::options(1).run_slice(Duration::MAX)).expect("it must not fail");
-    job.wait_until(|view| view.attempts.first()?.first_read);
+    job.wait_until(|view| view.attempt.as_ref()?.first_read);
     job.cancel();
     assert!(job.wait_for(Duration::from_secs(60)), "it reads on");
     assert_eq!(job.status(), JobStatus::Cancelled);

@@ -67,7 +67,7 @@ fn stop_in_the_middle(state: &Path) -> Vec<(String, u64)> {
     let mut job = topology.start(rig::options(2).state_dir(state)).expect("the job starts");
     for part in 1..=4 {
         tap.release(part * RECORDS / 8);
-        rig::wait_for_checkpoints(&job, "before the stop", 3 * part as usize);
+        rig::wait_for_checkpoints(&job, "before the stop", 3 * part);
     }
     job.stop();
     job.wait().expect("the job stops");

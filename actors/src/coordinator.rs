@@ -13,7 +13,7 @@ use crate::error::{Failure, FailureKind, panic_message};
 use crate::faults::{CrashPoint, Passing, Strike, Work, WorkKind};
 use crate::ids::{Attempt, BlockId, CheckpointId, SubtaskId};
 use crate::mail::{Letter, Routes, ToCoordinator, ToEnumerator, ToSubtask, ToSupervisor};
-use crate::observe::{CheckpointView, Observed, remember};
+use crate::observe::{CheckpointView, JobEventKind};
 use crate::protocol::rounds::{RoundAction, RoundEvent, RoundKind, Rounds, RoundsConfig};
 use crate::sabotage::Sabotage;
 use crate::supervisor::Supervisor;
@@ -28,7 +28,6 @@ pub(crate) struct Setup {
     pub(crate) store: Arc<dyn CheckpointStore>,
     pub(crate) supervisor: Addr<Supervisor>,
     pub(crate) environment: Environment,
-    pub(crate) observed: Observed,
 }
 
 /// Chance may let a tick come later by so many parts of its time.
@@ -270,11 +269,7 @@ impl Coordinator {
         self.tell_completed(checkpoint, oldest);
         let bytes = round.subtasks.values().map(|snapshot| snapshot.bytes + snapshot.state.len() as u64).sum();
         let view = CheckpointView { checkpoint, attempt, duration: now.since(round.triggered), bytes };
-        tracing::debug!(%checkpoint, bytes, duration = ?view.duration, "checkpoint is complete");
-        self.setup.observed.update(|job| {
-            job.completed += 1;
-            remember(&mut job.checkpoints, view);
-        });
+        self.setup.environment.record(JobEventKind::CheckpointCompleted(view));
     }
 
     fn tell_completed(&self, checkpoint: CheckpointId, oldest: CheckpointId) {
@@ -291,12 +286,12 @@ impl Coordinator {
         for subtask in deployed.routes.subtasks.values() {
             subtask.do_send(Letter { attempt, body: ToSubtask::Abandon(checkpoint) });
         }
-        tracing::warn!(%checkpoint, reason, "checkpoint is abandoned");
-        self.setup.observed.update(|job| remember(&mut job.abandoned, (checkpoint, reason)));
+        self.setup.environment.record(JobEventKind::CheckpointAbandoned { checkpoint, attempt, reason });
     }
 
     fn drained(&mut self, subtask: SubtaskId, ctx: &mut Context<Self>) {
         let Some(deployed) = &mut self.deployed else { return };
+        self.setup.environment.record(JobEventKind::SubtaskDrained { subtask });
         deployed.drained.insert(subtask);
         if deployed.drained.len() == deployed.routes.subtasks.len() {
             self.advance(RoundEvent::Requested { kind: RoundKind::Final }, ctx);

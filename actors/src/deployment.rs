@@ -52,7 +52,6 @@ pub(crate) fn start(
         store: Arc::clone(&setup.store),
         supervisor: supervisor.clone(),
         environment: setup.environment.clone(),
-        observed: setup.observed.clone(),
     })
     .start();
     let drained = |id: SubtaskId| {
@@ -91,7 +90,8 @@ pub(crate) fn start(
             attempt,
             task,
             senders: wiring.senders(id),
-            time: setup.observed.time().cell(id),
+            time: setup.environment.observed.time().cell(id),
+            meter: setup.environment.observed.meter(id),
             outputs: Outputs::new(edges),
             credits,
             coordinator: coordinator.clone(),

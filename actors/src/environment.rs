@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::faults::{Faults, NoFaults, Passing, Strike, Work};
 use crate::kill::KillSwitch;
+use crate::observe::{JobEventKind, Observed};
 use crate::sabotage::Sabotage;
-use crate::time::{Clock, RuntimeClock};
+use crate::time::{Clock, Moment, RuntimeClock};
 
 /// Runs work that blocks: durable writes, commits, listings of files.
 pub trait BlockingPool: Send + Sync + 'static {
@@ -37,6 +38,8 @@ pub struct Environment {
     pub machine: KillSwitch,
     /// The seed of what is random: the jitter of restart delays.
     pub seed: u64,
+    /// Where events are recorded.
+    pub observed: Observed,
     /// What is broken on purpose.
     #[doc(hidden)]
     pub sabotage: Option<Sabotage>,
@@ -53,6 +56,7 @@ impl Environment {
             chance: None,
             machine: KillSwitch::default(),
             seed,
+            observed: Observed::default(),
             sabotage: None,
         }
     }
@@ -61,9 +65,19 @@ impl Environment {
     pub(crate) fn strikes(&self, passing: Passing) -> Option<Strike> {
         let strike = self.faults.strikes(passing);
         if let Some(strike) = strike {
-            tracing::info!(?passing, ?strike, "a fault strikes");
+            self.record(JobEventKind::FaultStruck { passing, strike });
         }
         strike
+    }
+
+    /// Records that something happens now.
+    pub(crate) fn record(&self, kind: JobEventKind) {
+        self.record_at(self.clock.now(), kind);
+    }
+
+    /// Records that something happened at `at`.
+    pub(crate) fn record_at(&self, at: Moment, kind: JobEventKind) {
+        self.observed.record(at, kind);
     }
 
     /// Runs `job` on the blocking pool, as late as faults want it.

@@ -71,8 +71,8 @@ impl Job {
             let supervisor = system.block_on(async move {
                 let arbiters = (0..config.workers.max(1)).map(|_| Arbiter::new().handle()).collect();
                 let pool = Arc::new(RuntimePool { runtime: tokio::runtime::Handle::current() });
-                let environment = Environment { faults, ..Environment::real(pool, config.seed) };
-                Supervisor::new(Setup { blueprint, config, store, environment, observed: seen, arbiters }).start()
+                let environment = Environment { faults, observed: seen, ..Environment::real(pool, config.seed) };
+                Supervisor::new(Setup { blueprint, config, store, environment, arbiters }).start()
             });
             if send.send(supervisor).is_ok()
                 && let Err(error) = system.run()
@@ -99,9 +99,9 @@ impl Job {
             && thread.join().is_err()
         {
             let failure = Failure::of_job("actor system", FailureKind::Panic, "its thread panicked");
-            self.controls.observed.update(|job| job.status = JobStatus::Failed(failure));
+            self.controls.observed.record_end(JobStatus::Failed(failure));
         }
-        self.controls.observed.read(JobView::clone)
+        self.controls.observed.view()
     }
 }
 
@@ -145,7 +145,7 @@ impl Drop for Job {
 
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Job").field("status", &self.controls.observed.read(|job| job.status.clone())).finish()
+        f.debug_struct("Job").field("status", &self.controls.observed.status()).finish()
     }
 }
 

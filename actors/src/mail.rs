@@ -10,7 +10,6 @@ use crate::enumerator::Enumerator;
 use crate::error::Failure;
 use crate::ids::{Attempt, BlockId, CheckpointId, SubtaskId};
 use crate::kill::Victim;
-use crate::observe::SubtaskView;
 use crate::packet::{Packet, Rows};
 use crate::subtask::Subtask;
 use crate::task::{BackgroundOutcome, Enumeration, SubtaskSnapshot, Task, Wake};
@@ -114,8 +113,6 @@ pub(crate) enum ToSupervisor {
     FirstRead(Moment),
     /// The first record of the attempt was processed.
     FirstRecord(Moment),
-    /// A subtask reports of itself.
-    Report(SubtaskId, SubtaskView),
     /// Everything has ended and is committed.
     Finished,
     /// The checkpoint that was asked for by a stop is complete and committed.

@@ -15,7 +15,7 @@ use crate::error::{Failure, FailureKind};
 use crate::faults::{Faults, Work};
 use crate::job::{Controls, JobConfig};
 use crate::kill::KillSwitch;
-use crate::observe::{JobStatus, JobView, Observed};
+use crate::observe::{JobStatus, Observed};
 use crate::sabotage::Sabotage;
 use crate::supervisor::{Setup, Supervisor};
 use crate::time::{Clock, RuntimeClock, Timestamp};
@@ -42,7 +42,11 @@ pub struct VirtualWorld {
 /// What is done to a simulated job at some time.
 pub type Alarm = Box<dyn FnOnce(&Controls)>;
 
-/// Runs a job to its end, to the end of its machine, or to the limit of virtual time. `started` is handed the means to
+/// How many events of a simulated job are remembered, for what is shown and checked after its end.
+const KEPT: usize = 100_000;
+
+/// Runs a job to its end, to the end of its machine, or to the limit of virtual time, and gives what can be seen
+/// of it. `started` is handed the means to
 /// steer it, and its clock.
 ///
 /// Everything happens on the present thread: actors, blocking work, user functions. Blocking work takes a virtual time
@@ -56,7 +60,7 @@ pub fn run(
     store: Arc<dyn CheckpointStore>,
     world: VirtualWorld,
     started: impl FnOnce(Controls, Arc<dyn Clock>) + 'static,
-) -> Result<JobView, Failure> {
+) -> Result<Observed, Failure> {
     let runtime = || {
         let builder = &mut tokio::runtime::Builder::new_current_thread();
         builder
@@ -65,7 +69,7 @@ pub fn run(
             .build()
             .expect("a runtime without threads and sockets asks for nothing")
     };
-    let (observed, limit) = (Observed::default(), world.limit);
+    let (observed, limit) = (Observed::keeping(KEPT), world.limit);
     let system = System::with_tokio_rt(runtime);
     let seen = observed.clone();
     let out_of_time = Rc::new(Cell::new(false));
@@ -75,11 +79,10 @@ pub fn run(
         let pool = Arc::new(InlinePool { chance: Arc::clone(&chance), machine: machine.clone() });
         let clock = Arc::new(RuntimeClock::start_at(world.started_at));
         let (seed, sabotage) = (config.seed, world.sabotage);
-        let environment =
-            Environment { clock: clock.clone(), pool, faults, chance: Some(chance), machine, seed, sabotage };
+        let (chance, observed) = (Some(chance), seen.clone());
+        let environment = Environment { clock: clock.clone(), pool, faults, chance, machine, seed, observed, sabotage };
         let arbiters = vec![System::current().arbiter().clone()];
-        let observed = seen.clone();
-        let supervisor = Supervisor::new(Setup { blueprint, config, store, environment, observed, arbiters }).start();
+        let supervisor = Supervisor::new(Setup { blueprint, config, store, environment, arbiters }).start();
         let controls = Controls { supervisor, observed: seen };
         for (after, alarm) in world.alarms {
             let controls = controls.clone();
@@ -99,9 +102,9 @@ pub fn run(
     if out_of_time.get() {
         let message = format!("the job did not end within {limit:?} of virtual time");
         let failure = Failure::of_job("simulation", FailureKind::Error, message);
-        observed.update(|job| job.status = JobStatus::Failed(failure));
+        observed.record_end(JobStatus::Failed(failure));
     }
-    Ok(observed.read(JobView::clone))
+    Ok(observed)
 }
 
 /// Runs blocking work on the present thread, some virtual time later.

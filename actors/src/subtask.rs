@@ -18,7 +18,7 @@ use crate::faults::{CrashPoint, Passing, Strike};
 use crate::ids::{Attempt, CheckpointId, SubtaskId};
 use crate::kill::KillSwitch;
 use crate::mail::{Letter, ToCoordinator, ToSubtask, ToSupervisor};
-use crate::observe::SubtaskView;
+use crate::observe::SubtaskMeter;
 use crate::packet::Packet;
 use crate::protocol::alignment::{Alignment, AlignmentEvent};
 use crate::protocol::valve::WatermarkValve;
@@ -43,6 +43,8 @@ pub(crate) struct Setup {
     pub(crate) senders: Vec<SubtaskId>,
     /// Where it says what it knows of event time.
     pub(crate) time: TimeCell,
+    /// Where it writes what it measures of itself.
+    pub(crate) meter: SubtaskMeter,
     pub(crate) outputs: Outputs,
     /// The credits of `outputs`, to be woken by.
     pub(crate) credits: Vec<Credits>,
@@ -86,7 +88,6 @@ pub(crate) struct Subtask {
     pub(crate) drained: bool,
     pub(crate) turns: Turns,
     pub(crate) stall: Stall,
-    pub(crate) view: SubtaskView,
     _gone: Gone,
 }
 
@@ -171,7 +172,7 @@ impl Handler<Letter<ToSubtask>> for Subtask {
         match letter.body {
             ToSubtask::Packet(Packet { channel, item }) => {
                 let queued = self.intake.push(channel, item);
-                self.view.most_queued = self.view.most_queued.max(queued);
+                self.setup.meter.queued(queued);
             }
             ToSubtask::CreditReturned => {}
             ToSubtask::Woken => self.woken = true,
@@ -249,7 +250,6 @@ impl Subtask {
             drained: false,
             turns: Turns::default(),
             stall: Stall::default(),
-            view: SubtaskView::default(),
             setup,
             _gone: gone,
         }

@@ -54,7 +54,6 @@ impl Subtask {
         }
         self.rounds.asked_for_checkpoint = false;
         self.rounds.persisting = Persisting::Encoding { checkpoint, drained: self.drained };
-        self.tell_supervisor(ToSupervisor::Report(self.setup.id, self.view));
         self.pass(CrashPoint::AfterSnapshot, Some(checkpoint))
     }
 
@@ -177,10 +176,9 @@ impl Subtask {
             self.flush()?;
         }
         (self.drained, self.is_ending) = (true, false);
-        self.view.drained = true;
+        self.setup.meter.drained();
         self.setup.outputs.broadcast(Signal::End);
         self.pass(CrashPoint::Drained, None)?;
-        self.tell_supervisor(ToSupervisor::Report(self.setup.id, self.view));
         self.tell_coordinator(ToCoordinator::Drained(self.setup.id));
         Ok(())
     }

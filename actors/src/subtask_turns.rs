@@ -101,10 +101,9 @@ impl Subtask {
         });
         let ended = self.setup.environment.clock.now();
         let took = ended.since(began);
-        self.view.slices += 1;
-        self.view.longest_slice = self.view.longest_slice.max(took);
+        self.setup.meter.slice(took);
         if is_real {
-            self.view.longest_work = self.turns.processor.end(took, self.view.longest_work);
+            self.setup.meter.work(self.turns.processor.end(took, self.setup.meter.longest_work()));
         }
         if self.setup.watch.end(ended, self.setup.run_slice) {
             std::thread::yield_now();

@@ -147,7 +147,7 @@ impl Subtask {
         loop {
             if !self.setup.outputs.drain() {
                 if will_be_woken {
-                    self.view.blocked += 1;
+                    self.setup.meter.blocked();
                     return Ok(self.stall());
                 }
                 self.setup.outputs.wait();
@@ -169,7 +169,7 @@ impl Subtask {
                     Then::BatchDone => self.intake.in_hand = None,
                     Then::More | Then::Unfinished | Then::Waiting => {}
                     Then::Blocked if will_be_woken => {
-                        self.view.blocked += 1;
+                        self.setup.meter.blocked();
                         return Ok(self.stall());
                     }
                     Then::Blocked => {

@@ -17,7 +17,7 @@ use crate::ids::{Attempt, BlockId, SubtaskId};
 use crate::job::JobConfig;
 use crate::kill::{KillSwitch, Victim};
 use crate::mail::{Command, Letter, Preparation, ToCoordinator, ToEnumerator, ToSubtask, ToSupervisor};
-use crate::observe::{AttemptView, JobStatus, Observed, remember};
+use crate::observe::{JobEventKind, JobStatus};
 use crate::protocol::restart::{RestartDecider, RestartDecision};
 use crate::sabotage::Sabotage;
 use crate::standstill::StandstillWatch;
@@ -29,7 +29,6 @@ pub(crate) struct Setup {
     pub(crate) config: JobConfig,
     pub(crate) store: Arc<dyn CheckpointStore>,
     pub(crate) environment: Environment,
-    pub(crate) observed: Observed,
     /// The threads that subtasks run on.
     pub(crate) arbiters: Vec<ArbiterHandle>,
 }
@@ -102,19 +101,12 @@ impl Handler<Letter<ToSupervisor>> for Supervisor {
             ToSupervisor::Prepared(step) => self.prepared(step, ctx),
             ToSupervisor::Failed(failure) => self.failed(failure),
             ToSupervisor::Gone(who) => self.gone(who, ctx),
-            ToSupervisor::FirstRead(at) => self.setup.observed.update(|job| {
-                if let Some(last) = job.attempts.last_mut() {
-                    last.first_read = Some(last.first_read.map_or(at, |first| first.min(at)));
-                }
-            }),
-            ToSupervisor::FirstRecord(at) => self.setup.observed.update(|job| {
-                if let Some(last) = job.attempts.last_mut() {
-                    last.first_record = Some(last.first_record.map_or(at, |first| first.min(at)));
-                }
-            }),
-            ToSupervisor::Report(subtask, view) => self.setup.observed.update(|job| {
-                job.subtasks.insert(subtask, view);
-            }),
+            ToSupervisor::FirstRead(at) => {
+                self.setup.environment.record_at(at, JobEventKind::FirstRead { attempt: self.attempt });
+            }
+            ToSupervisor::FirstRecord(at) => {
+                self.setup.environment.record_at(at, JobEventKind::FirstRecord { attempt: self.attempt });
+            }
             ToSupervisor::Finished => self.record_finish(ctx),
             ToSupervisor::Stopped(checkpoint) => self.clear(AfterClearing::End(JobStatus::Stopped(checkpoint))),
             ToSupervisor::FinishRecorded(Ok(())) => self.clear(AfterClearing::End(JobStatus::Finished)),
@@ -251,17 +243,9 @@ impl Supervisor {
 
     fn open_all(&mut self, beginning: &Beginning, ctx: &Context<Self>) {
         let restored = beginning.restored.as_ref();
-        let now = self.setup.environment.clock.now();
         let restored_from = restored.map(|manifest| manifest.checkpoint);
         let attempt = beginning.attempt;
-        tracing::info!(%attempt, ?restored_from, "attempt begins");
-        self.setup.observed.update(|job| {
-            let began = job.attempts.last().and_then(|last| last.failed_at).unwrap_or(now);
-            let (first_read, first_record, failure, failed_at) = (None, None, None, None);
-            let view = AttemptView { attempt, restored_from, began, first_read, first_record, failure, failed_at };
-            remember(&mut job.attempts, view);
-            job.subtasks.clear();
-        });
+        self.setup.environment.record(JobEventKind::AttemptBegan { attempt, restored_from });
         let mut outstanding = 0;
         for (block, blueprint) in self.setup.blueprint.blocks.iter().enumerate() {
             for index in 0..blueprint.parallelism {
@@ -291,14 +275,14 @@ impl Supervisor {
     // ---- deployment, the part that starts actors ----
 
     fn deploy(&mut self, beginning: Beginning, prepared: Prepared, ctx: &mut Context<Self>) {
-        self.setup.observed.time().begin(&self.setup.environment.clock);
+        self.setup.environment.observed.time().begin(&self.setup.environment.clock);
         let running = deployment::start(&self.setup, &self.kill.below(), &beginning, prepared, ctx.address());
         if self.wanted == Wanted::Stop {
             running.coordinator.do_send(Letter { attempt: self.attempt, body: ToCoordinator::Stop });
         }
         self.has_run = true;
         self.phase = Phase::Running(running);
-        self.setup.observed.update(|job| job.status = JobStatus::Running);
+        self.setup.environment.record(JobEventKind::AttemptRunning { attempt: self.attempt });
         self.watch_event_time(StandstillWatch::new(self.setup.config.standstill), ctx);
     }
 
@@ -310,9 +294,9 @@ impl Supervisor {
             if this.attempt != attempt || !matches!(this.phase, Phase::Running(_)) || this.machine_is_dead() {
                 return;
             }
-            if let Some(reading) = this.setup.observed.time().read() {
+            if let Some(reading) = this.setup.environment.observed.time().read() {
                 for explanation in watch.look(&reading, &this.setup.blueprint) {
-                    tracing::warn!("event time stands still\n{explanation}");
+                    this.setup.environment.record(JobEventKind::EventTimeStandsStill(explanation));
                 }
             }
             this.watch_event_time(watch, ctx);
@@ -322,15 +306,8 @@ impl Supervisor {
     // ---- the end of an attempt ----
 
     fn note_failure(&self, failure: &Failure) {
-        tracing::warn!(attempt = %self.attempt, %failure, "attempt failed");
-        let now = self.setup.environment.clock.now();
-        self.setup.observed.update(|job| {
-            job.status = JobStatus::Restarting;
-            if let Some(last) = job.attempts.last_mut() {
-                last.failure.get_or_insert_with(|| failure.clone());
-                last.failed_at.get_or_insert(now);
-            }
-        });
+        let (attempt, failure) = (self.attempt, failure.clone());
+        self.setup.environment.record(JobEventKind::AttemptFailed { attempt, failure });
     }
 
     fn failed(&mut self, failure: Failure) {
@@ -388,9 +365,11 @@ impl Supervisor {
         }
         let random = self.next_random();
         match self.restarts.on_failure(self.setup.environment.clock.now(), random) {
-            RestartDecision::RestartAfter(delay) if delay.is_zero() => self.begin(ctx),
             RestartDecision::RestartAfter(delay) => {
-                tracing::info!(?delay, "restart is scheduled");
+                self.setup.environment.record(JobEventKind::RestartScheduled { after: self.attempt, delay });
+                if delay.is_zero() {
+                    return self.begin(ctx);
+                }
                 self.phase = Phase::Delayed;
                 ctx.run_later(delay, |this, ctx| {
                     if matches!(this.phase, Phase::Delayed) {
@@ -426,12 +405,7 @@ impl Supervisor {
 
     fn end(&mut self, status: JobStatus) {
         self.phase = Phase::Over;
-        tracing::info!(?status, "job ends");
-        let now = self.setup.environment.clock.now();
-        self.setup.observed.update(|job| {
-            job.status = status;
-            job.ended = Some(now);
-        });
+        self.setup.environment.record(JobEventKind::Ended(status));
         if let Some(system) = System::try_current() {
             system.stop();
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use millstream_actors::observe::JobStatus;
+use millstream_actors::observe::{JobEventKind, JobStatus};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::error::{Error, Result};
@@ -39,12 +39,20 @@ pub fn attend(mut job: JobHandle) -> Result<Ledger> {
     bar.set_style(
         ProgressStyle::with_template("{bar:40} {percent:>3} %  {msg}").unwrap_or(ProgressStyle::default_bar()),
     );
-    let mut restarts = 0;
+    let (mut seen, mut failed) = (0, None);
     while !job.wait_for(GLANCE) {
-        let attempts = job.attempts();
-        for failure in attempts.iter().skip(restarts).filter_map(|attempt| attempt.failure.as_ref()) {
-            bar.suspend(|| eprintln!("'{name}' restarts: {failure}"));
-            restarts += 1;
+        let events = job.events_since(seen);
+        seen = events.next;
+        for event in events.events {
+            match &event.kind {
+                JobEventKind::AttemptFailed { failure, .. } => failed = Some(failure.clone()),
+                JobEventKind::RestartScheduled { .. } => {
+                    if let Some(failure) = failed.take() {
+                        bar.suspend(|| eprintln!("'{name}' restarts: {failure}"));
+                    }
+                }
+                _ => {}
+            }
         }
         if told_to_stop.load(Ordering::Relaxed) && !std::mem::replace(&mut stopping, true) {
             bar.suspend(|| eprintln!("'{name}' stops behind a final checkpoint"));

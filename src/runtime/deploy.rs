@@ -8,7 +8,7 @@ use std::time::Instant;
 use millstream_actors::blueprint::{BlockBlueprint, Blueprint, EdgeBlueprint};
 use millstream_actors::ids::{BlockId, CheckpointId};
 use millstream_actors::job::{Controls, Job, JobConfig};
-use millstream_actors::observe::JobView;
+use millstream_actors::observe::Observed;
 use millstream_actors::simulation::{self, VirtualWorld};
 use millstream_actors::task::{EnumerationFactory, TaskFactory};
 use millstream_actors::time::Clock;
@@ -189,13 +189,13 @@ impl Deployment {
         self,
         world: VirtualWorld,
         started: impl FnOnce(Controls, Arc<dyn Clock>) + 'static,
-    ) -> Result<Option<(JobView, CountersView)>> {
+    ) -> Result<Option<(Observed, CountersView)>> {
         if self.finished.is_some() {
             return Ok(None);
         }
-        let view = simulation::run(self.blueprint, self.config, Arc::new(self.checkpoints), world, started);
-        let view = view.map_err(|failure| Error::from(ErrorKind::Failed(failure)))?;
-        Ok(Some((view, self.counted.total())))
+        let observed = simulation::run(self.blueprint, self.config, Arc::new(self.checkpoints), world, started);
+        let observed = observed.map_err(|failure| Error::from(ErrorKind::Failed(failure)))?;
+        Ok(Some((observed, self.counted.total())))
     }
 
     /// The blocks and edges, for a test that hosts them itself.

@@ -9,7 +9,7 @@ use millstream_actors::explanation::WatermarkExplanation;
 use millstream_actors::ids::{BlockId, CheckpointId, SubtaskId};
 use millstream_actors::job::{Controls, Job};
 use millstream_actors::kill::Victim;
-use millstream_actors::observe::{AttemptView, CheckpointView, JobStatus, JobView};
+use millstream_actors::observe::{AttemptView, CheckpointView, Events, JobStatus, JobView, Observed};
 use tempfile::TempDir;
 
 use super::block_deploy::Counted;
@@ -117,33 +117,60 @@ impl JobWatch {
         self.finished.is_some()
     }
 
-    fn read<T>(&self, nothing: T, read: impl FnOnce(&JobView) -> T) -> T {
-        self.controls.as_ref().map_or(nothing, |job| job.observed().read(read))
+    /// What can be seen of the job, if it had not finished before.
+    fn observed(&self) -> Option<&Observed> {
+        self.controls.as_ref().map(Controls::observed)
     }
 
-    /// Where the job stands.
+    /// The state of the job.
     #[must_use]
     pub fn status(&self) -> JobStatus {
-        self.read(JobStatus::Finished, |job| job.status.clone())
+        self.observed().map_or(JobStatus::Finished, Observed::status)
     }
 
-    /// The deployments so far, oldest first, each with the checkpoint it was restored from and the failure that ended
-    /// it.
+    /// The attempts since the start of the process, oldest first, each with the checkpoint it was restored from and the
+    /// failure that ended it. The latest 1,000 are remembered.
     #[must_use]
     pub fn attempts(&self) -> Vec<AttemptView> {
-        self.read(Vec::new(), |job| job.attempts.clone())
+        self.observed().map_or(Vec::new(), Observed::attempts)
     }
 
-    /// The checkpoints completed since the start, oldest first.
+    /// The checkpoints completed since the start of the process, oldest first. The latest 1,000, those that were abandoned
+    /// among them, are remembered.
     #[must_use]
     pub fn checkpoints(&self) -> Vec<CheckpointView> {
-        self.read(Vec::new(), |job| job.checkpoints.clone())
+        self.observed().map_or(Vec::new(), Observed::checkpoints)
     }
 
-    /// Everything that can be seen of the job, if it had not finished before.
+    /// The job as it is now, if it had not finished before: its state, its present attempt, its latest checkpoint, totals,
+    /// and what each subtask measures of itself.
     #[must_use]
     pub fn view(&self) -> Option<JobView> {
-        self.controls.as_ref().map(|job| job.observed().read(JobView::clone))
+        self.observed().map(Observed::view)
+    }
+
+    /// What has happened to the job since the event `number`, that event included, in order. Whoever follows the job begins
+    /// with 0 and asks for [`Events::next`] afterwards. The latest 1,000 events of attempts, of checkpoints, and of all else
+    /// are remembered; [`Events::missed`] counts those that were asked for too late.
+    ///
+    /// # Example
+    /// ```
+    /// use millstream::prelude::*;
+    ///
+    /// let topology = Topology::new("numbers");
+    /// topology.source("numbers", Collection::of(0..1000)).discard("nowhere");
+    /// let mut job = topology.start(JobOptions::new())?;
+    /// job.wait()?;
+    /// let seen = job.events_since(0);
+    /// let told = seen.events.iter().map(|event| event.kind.to_string()).collect::<Vec<_>>();
+    /// assert_eq!(told.first().unwrap(), "attempt 1 begins from nothing");
+    /// assert_eq!(told.last().unwrap(), "the job has finished");
+    /// assert_eq!((seen.missed, job.events_since(seen.next).events.len()), (0, 0));
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    #[must_use]
+    pub fn events_since(&self, number: u64) -> Events {
+        self.observed().map_or(Events::default(), |observed| observed.events_since(number))
     }
 
     /// Why the watermark of the operator, source or sink `uid` stands where it stands: which channel holds it back, and at
@@ -175,14 +202,14 @@ impl JobWatch {
         let Some(block) = self.plan.blocks.iter().position(has_uid) else {
             return Err(Error::other(format!("topology '{}' has no uid '{uid}'", self.plan.name)));
         };
-        let reading = self.controls.as_ref().and_then(|job| job.observed().time().read()).unwrap_or_default();
+        let reading = self.observed().and_then(|observed| observed.time().read()).unwrap_or_default();
         let names = (0..self.plan.blocks.len()).map(|block| self.plan.block_name(block)).collect::<Vec<_>>();
         Ok(WatermarkExplanation::of(BlockId(block as u32), &reading, &names))
     }
 
-    /// Blocks until `done` gives a value for what can be seen of the job, which it is asked at each change. The last
-    /// change is a final status; `done` must give a value for it. It may ask the job for anything else meanwhile, its ledger for
-    /// instance, which may be ahead of what it is shown.
+    /// Blocks until `done` gives a value for the job as it is, which is asked at each event. The last event is a final
+    /// status; `done` must give a value for it. It may ask the job for anything else meanwhile, its ledger for instance,
+    /// which may be ahead of what it is shown.
     ///
     /// # Example
     /// ```
@@ -196,7 +223,7 @@ impl JobWatch {
     /// # Ok::<(), millstream::Error>(())
     /// ```
     pub fn wait_until<T>(&self, done: impl FnMut(&JobView) -> Option<T>) -> Option<T> {
-        self.controls.as_ref().map(|job| job.observed().wait_until(done))
+        self.observed().map(|observed| observed.wait_until(done))
     }
 
     /// Lets a subtask die as if by accident. The job restarts from its latest completed checkpoint.
@@ -246,6 +273,7 @@ impl JobWatch {
     pub fn ledger(&self) -> Ledger {
         let counted = self.finished.unwrap_or_else(|| self.counted.total());
         let elapsed = self.started.elapsed();
+        let (checkpoints, restarts) = self.view().map_or((0, 0), |view| (view.completed, view.restarts()));
         Ledger {
             records_in: counted.records_in,
             records_out: counted.records_out,
@@ -253,8 +281,8 @@ impl JobWatch {
             late: counted.late,
             failed: counted.failed,
             unfired: counted.unfired,
-            checkpoints: self.read(0, |job| job.completed),
-            restarts: self.read(0, |job| job.attempts.len().saturating_sub(1) as u64),
+            checkpoints,
+            restarts,
             elapsed,
         }
     }

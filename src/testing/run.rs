@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_actors::error::FailureKind;
-use millstream_actors::observe::{AttemptView, CheckpointView, JobStatus, JobView};
+use millstream_actors::observe::{AttemptView, CheckpointView, JobStatus, Observed};
 use millstream_actors::time::Timestamp;
 
 use super::difference::Difference;
@@ -43,7 +43,7 @@ pub(super) struct Life {
     /// The virtual time at which it began.
     pub(super) born_at: Duration,
     /// `None` if the job had finished before.
-    pub(super) outcome: Result<Option<(JobView, CountersView)>>,
+    pub(super) outcome: Result<Option<(Observed, CountersView)>>,
 }
 
 /// Lines of a story that are shown.
@@ -86,8 +86,8 @@ impl Run {
         self.struck.iter().filter(|(_, strikes)| *strikes > 0).map(|(fault, strikes)| (fault, *strikes))
     }
 
-    fn views(&self) -> impl DoubleEndedIterator<Item = &JobView> {
-        self.lives.iter().filter_map(|life| life.outcome.as_ref().ok()?.as_ref().map(|(view, _)| view))
+    fn observed(&self) -> impl DoubleEndedIterator<Item = &Observed> {
+        self.lives.iter().filter_map(|life| life.outcome.as_ref().ok()?.as_ref().map(|(observed, _)| observed))
     }
 
     /// How the job ended. A job that could not even be resumed has failed.
@@ -96,7 +96,7 @@ impl Run {
         match self.lives.last().map(|life| (&life.outcome, life.died)) {
             Some((Err(error), _)) => Some(error.to_string()),
             Some((Ok(None), _)) => None,
-            Some((Ok(Some((view, _))), false)) => match &view.status {
+            Some((Ok(Some((observed, _))), false)) => match observed.status() {
                 JobStatus::Finished | JobStatus::Stopped(_) => None,
                 JobStatus::Failed(failure) => Some(failure.to_string()),
                 status => Some(format!("it ended as {status:?}")),
@@ -108,13 +108,13 @@ impl Run {
     /// The attempts of all processes, oldest first.
     #[must_use]
     pub fn attempts(&self) -> Vec<AttemptView> {
-        self.views().flat_map(|view| view.attempts.clone()).collect()
+        self.observed().flat_map(Observed::attempts).collect()
     }
 
     /// The complete checkpoints of all processes, oldest first.
     #[must_use]
     pub fn checkpoints(&self) -> Vec<CheckpointView> {
-        self.views().flat_map(|view| view.checkpoints.clone()).collect()
+        self.observed().flat_map(Observed::checkpoints).collect()
     }
 
     /// How many attempts or processes ended because something was killed.

@@ -206,10 +206,10 @@ pub(crate) fn wait_until(job: &JobHandle, what: impl Display, mut wanted: impl F
     view
 }
 
-/// Waits until the job has completed `count` checkpoints since its start, and gives the number of the last of them.
-pub(crate) fn wait_for_checkpoints(job: &JobHandle, what: impl Display, count: usize) -> CheckpointId {
-    let view = wait_until(job, format!("{what}: {count} checkpoints"), |view| view.checkpoints.len() >= count);
-    view.checkpoints[count - 1].checkpoint
+/// Waits until the job has completed `count` checkpoints since its start, and gives the number of the latest one.
+pub(crate) fn wait_for_checkpoints(job: &JobHandle, what: impl Display, count: u64) -> CheckpointId {
+    let view = wait_until(job, format!("{what}: {count} checkpoints"), |view| view.completed >= count);
+    view.latest.expect("it has completed some").checkpoint
 }
 
 /// The number of an attempt within the present start of the job, counted from 0, as its view is now.

@@ -57,10 +57,10 @@ pub fn run<Q: Query>(source: Nexmark, parallelism: u32, options: JobOptions) -> 
     let mut job = topology.start(options).map_err(|error| error.to_string())?;
     job.wait().map_err(|error| error.to_string())?;
     let view = job.view().ok_or("the job had nothing to do")?;
-    let first = view.attempts.iter().find_map(|attempt| attempt.first_read).ok_or("no event was read")?;
+    let first = job.attempts().iter().find_map(|attempt| attempt.first_read).ok_or("no event was read")?;
     let seconds = view.ended.ok_or("the job has not ended")?.since(first).as_secs_f64();
     let cores = available_parallelism().map_or(1, std::num::NonZero::get).min(parallelism as usize);
-    let mut durations = view.checkpoints.iter().map(|checkpoint| checkpoint.duration).collect::<Vec<_>>();
+    let mut durations = job.checkpoints().iter().map(|checkpoint| checkpoint.duration).collect::<Vec<_>>();
     durations.sort_unstable();
     let millis = |duration: Option<&Duration>| duration.map_or(0.0, |duration| duration.as_secs_f64() * 1000.0);
     let line = json!({
@@ -75,12 +75,12 @@ pub fn run<Q: Query>(source: Nexmark, parallelism: u32, options: JobOptions) -> 
         "checksum": format!("{:016x}", total.checksum.load(Ordering::Relaxed)),
         "peak_rss_mb": peak_rss_mb(),
         "checkpoints": {
-            "completed": durations.len(),
+            "completed": view.completed,
             "p50_ms": millis(durations.get(durations.len() / 2)),
             "max_ms": millis(durations.last()),
-            "bytes": view.checkpoints.iter().map(|checkpoint| checkpoint.bytes).sum::<u64>(),
+            "bytes": view.checkpoint_bytes,
         },
-        "restarts": view.attempts.len() - 1,
+        "restarts": view.restarts(),
     });
     Ok(line.to_string())
 }

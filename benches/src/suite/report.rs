@@ -122,10 +122,11 @@ impl Report {
         });
         job.wait().map_err(|error| error.to_string())?;
         let view = job.view().ok_or("the job had nothing to do")?;
-        let first = view.attempts.iter().find_map(|attempt| attempt.first_read).ok_or("no record was read")?;
+        let attempts = job.attempts();
+        let first = attempts.iter().find_map(|attempt| attempt.first_read).ok_or("no record was read")?;
         let ended = view.ended.ok_or("the job has not ended")?;
         let seconds = ended.since(first).as_secs_f64();
-        let mut durations = view.checkpoints.iter().map(|checkpoint| checkpoint.duration).collect::<Vec<_>>();
+        let mut durations = job.checkpoints().iter().map(|checkpoint| checkpoint.duration).collect::<Vec<_>>();
         durations.sort_unstable();
         let millis_of = |duration: Option<&Duration>| duration.map_or(0.0, |duration| millis(*duration));
         let longest_work = view.subtasks.values().map(|subtask| subtask.longest_work).max();
@@ -142,19 +143,19 @@ impl Report {
             "checksum": format!("{:016x}", total.checksum()),
             "peak_rss_mb": peak_rss_mb(),
             "checkpoints": {
-                "completed": durations.len(),
+                "completed": view.completed,
                 "p50_ms": millis_of(durations.get(durations.len() / 2)),
                 "max_ms": millis_of(durations.last()),
-                "bytes": view.checkpoints.iter().map(|checkpoint| checkpoint.bytes).sum::<u64>(),
+                "bytes": view.checkpoint_bytes,
             },
-            "restarts": view.attempts.len() - 1,
+            "restarts": view.restarts(),
             "longest_slice_ms": millis_of(longest_slice.as_ref()),
             "longest_work_ms": millis_of(longest_work.as_ref()),
             "stolen_ms": stolen_ms().saturating_sub(stolen_before),
             "start_to_first_record_ms": millis_of(to_first.as_ref()),
         });
         let Value::Object(line) = line else { return Err("the line is no object".to_owned()) };
-        Ok(Self { line, attempts: view.attempts, clock })
+        Ok(Self { line, attempts, clock })
     }
 
     /// Describes what ran without a job.
@@ -191,7 +192,7 @@ impl ClockStart {
     fn see(&mut self, view: &JobView) {
         let now = Instant::now();
         let of_attempts =
-            view.attempts.iter().flat_map(|attempt| [attempt.first_read, attempt.first_record, attempt.failed_at]);
+            view.attempt.iter().flat_map(|attempt| [attempt.first_read, attempt.first_record, attempt.failed_at]);
         let Some(last) = of_attempts.chain([view.ended]).flatten().max() else { return };
         let start = now.checked_sub(last.since_start());
         self.0 = self.0.map_or(start, |known| start.map(|start| start.min(known)));
