@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use millstream_actors::error::Failure;
+use millstream_actors::error::{Failure, panic_message};
 
 use crate::config::SettingError;
 use crate::model::CodecError;
@@ -113,6 +113,12 @@ impl Error {
     #[cold]
     pub(crate) fn declaration(operator: &str, mistake: impl Into<String>) -> Self {
         ErrorKind::Declaration { operator: operator.to_owned(), mistake: mistake.into() }.into()
+    }
+
+    /// What `payload`, caught from a panic, says of `what` has panicked.
+    #[cold]
+    pub(crate) fn panicked(what: &str, payload: &(dyn std::any::Any + Send)) -> Self {
+        Self::other(format!("{what} panicked: {}", panic_message(payload)))
     }
 
     /// An error in words.

@@ -1,6 +1,7 @@
 //! What a user's split enumerator does wrong is a failure like any other.
 
-use millstream::io::{ReadStatus, Source, SourceReader, SplitEnumerator};
+use millstream::actors::ids::CheckpointId;
+use millstream::io::{ReadStatus, Source, SourceReader, SplitEnumerator, SplitNumber};
 use millstream::operator::{Emit, SubtaskContext};
 use millstream::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -40,7 +41,7 @@ impl SourceReader for Never {
     type Out = u64;
     type Split = u64;
 
-    fn add_split(&mut self, _split: u64) -> Result<()> {
+    fn add_split(&mut self, _number: SplitNumber, _split: u64) -> Result<()> {
         Ok(())
     }
 
@@ -48,8 +49,8 @@ impl SourceReader for Never {
         Ok(ReadStatus::SplitsFinished)
     }
 
-    fn snapshot(&self) -> Vec<u64> {
-        Vec::new()
+    fn snapshot(&mut self, _checkpoint: CheckpointId) -> Result<Vec<u64>> {
+        Ok(Vec::new())
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millstream::actors::error::FailureKind;
+use millstream::actors::ids::CheckpointId;
 use millstream::actors::time::{Clock, TimeSignal, Timestamp};
 use millstream::io::{ReadStatus, Source, SourceReader, SplitEnumerator, SplitNumber, SplitSignal};
 use millstream::model::Record;
@@ -290,8 +291,8 @@ impl SourceReader for PartitionReader {
     type Out = i64;
     type Split = i64;
 
-    fn add_split(&mut self, partition: i64) -> Result<()> {
-        (self.partition, self.is_read) = (Some(partition), false);
+    fn add_split(&mut self, number: SplitNumber, partition: i64) -> Result<()> {
+        (self.number, self.partition, self.is_read) = (number, Some(partition), false);
         Ok(())
     }
 
@@ -308,7 +309,6 @@ impl SourceReader for PartitionReader {
         }
         self.partition = None;
         out.split(SplitSignal::Finished(self.number))?;
-        self.number = self.number.next();
         Ok(ReadStatus::SplitsFinished)
     }
 
@@ -316,8 +316,8 @@ impl SourceReader for PartitionReader {
         Some(format!("partition {partition}"))
     }
 
-    fn snapshot(&self) -> Vec<i64> {
-        self.partition.into_iter().collect()
+    fn snapshot(&mut self, _checkpoint: CheckpointId) -> Result<Vec<i64>> {
+        Ok(self.partition.into_iter().collect())
     }
 }
 

@@ -81,7 +81,7 @@ impl Environment {
     }
 
     /// Runs `job` on the blocking pool, as late as faults want it.
-    pub(crate) fn run(&self, work: Work, job: impl FnOnce() + Send + 'static) {
+    pub fn run(&self, work: Work, job: impl FnOnce() + Send + 'static) {
         self.pool.run(work, self.faults.delay(work), Box::new(job));
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::ids::{BlockId, SubtaskId};
 use crate::time::Timestamp;
-use crate::time_view::{HeldBy, NextFiring, NextWindow, Origin, SplitTime, TimeReading, TimeView};
+use crate::time_view::{HeldBy, NextFiring, NextWindow, Origin, SplitTime, SplitView, TimeReading, TimeView};
 
 /// Why the watermark of an operator stands where it stands. Its text form is made of sentences.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +48,8 @@ pub struct HeldSubtask {
 pub enum HeldRoot {
     /// A split that has come no further, and is not idle.
     Split {
-        /// What people call it; `None` for all input of a block that reads no splits.
-        name: Option<Arc<str>>,
+        /// What is known of it; `None` for all input of a block that reads no splits.
+        split: Option<SplitView>,
         /// What it has reached.
         watermark: Timestamp,
         /// How long its last record is ago; `None` if there was none.
@@ -133,11 +133,11 @@ fn step_up(view: &TimeView, reading: &TimeReading) -> Result<SubtaskId, HeldRoot
         Some(Origin::Records { waits_for: Some(group), .. }) => {
             return Err(HeldRoot::Group { name: Arc::clone(&group.name), slowest: group.slowest });
         }
-        Some(Origin::Records { held_by: Some(SplitTime { name, watermark, last_record }), .. }) => {
+        Some(Origin::Records { held_by: Some(SplitTime { split, watermark, last_record }), .. }) => {
             let now = reading.processing_time.as_millis();
             let ago = |last: Timestamp| u64::try_from(now.saturating_sub(last.as_millis())).unwrap_or(0);
             let quiet_for = last_record.map(|last| Duration::from_millis(ago(last)));
-            return Err(HeldRoot::Split { name: name.clone(), watermark: *watermark, quiet_for });
+            return Err(HeldRoot::Split { split: split.clone(), watermark: *watermark, quiet_for });
         }
         Some(Origin::Records { .. }) => return Err(HeldRoot::Idle),
         None => {}
@@ -246,9 +246,9 @@ impl fmt::Display for NextFiring {
 impl fmt::Display for HeldRoot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Split { name, watermark, quiet_for } => {
-                match name {
-                    Some(name) => write!(f, "split '{name}' holds it back: its watermark is {watermark}")?,
+            Self::Split { split, watermark, quiet_for } => {
+                match split {
+                    Some(split) => write!(f, "split {split} holds it back: its watermark is {watermark}")?,
                     None => write!(f, "the records of its input hold it back: their watermark is {watermark}")?,
                 }
                 match quiet_for {
@@ -308,7 +308,8 @@ mod tests {
     }
 
     fn split(watermark: Timestamp, last_record: Option<Timestamp>) -> Origin {
-        let held_by = Some(SplitTime { name: Some("rides/b.json".into()), watermark, last_record });
+        let split = SplitView { name: "rides/b.json".into(), position: None, lag: None };
+        let held_by = Some(SplitTime { split: Some(split), watermark, last_record });
         Origin::Records { held_by, waits_for: None }
     }
 
@@ -342,6 +343,19 @@ mod tests {
              split 'rides/b.json' holds it back: its watermark is 500, the last record came 40 s ago, and it is not idle; \
              `idle_after` says after which time it may be left out"
         );
+    }
+
+    #[test]
+    fn split_is_named_with_how_far_its_reader_is_in_it_and_how_much_is_left() {
+        let split = |position: Option<&str>, lag: Option<&str>| SplitView {
+            name: "rides-3".into(),
+            position: position.map(Into::into),
+            lag: lag.map(Into::into),
+        };
+        assert_eq!(split(None, None).to_string(), "'rides-3'");
+        assert_eq!(split(Some("offset 17"), None).to_string(), "'rides-3' (at offset 17)");
+        assert_eq!(split(None, Some("9 records")).to_string(), "'rides-3' (9 records left)");
+        assert_eq!(split(Some("offset 17"), Some("9 records")).to_string(), "'rides-3' (at offset 17, 9 records left)");
     }
 
     #[test]

@@ -119,6 +119,8 @@ pub enum WorkKind {
     Commit,
     /// Work beside everything else.
     Background,
+    /// What a source or a sink has handed out: calls of the outside world.
+    Connector,
     /// The durable record that the job has finished.
     Finish,
 }

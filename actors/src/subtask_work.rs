@@ -180,6 +180,10 @@ impl Subtask {
                         self.flush()?;
                         return Ok(Next::SleepFor(time));
                     }
+                    Then::UntilWoken => {
+                        self.flush()?;
+                        return Ok(Next::Sleep);
+                    }
                     Then::SplitsFinished => self.ask_for_split()?,
                 }
                 let now = self.setup.environment.clock.now();

@@ -121,6 +121,8 @@ pub enum Then {
     Blocked,
     /// A source has nothing to read before this much time has passed.
     Wait(Duration),
+    /// A source has nothing to read before something wakes it; see [`Wake`].
+    UntilWoken,
     /// A source has finished its splits.
     SplitsFinished,
 }

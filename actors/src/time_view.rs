@@ -18,11 +18,37 @@ pub struct TaskTime {
     pub origin: Option<Origin>,
     /// The window that fires next.
     pub next_window: Option<NextWindow>,
+    /// The splits that are read, if a source at the head of its block gives them names.
+    pub splits: Option<Arc<[SplitView]>>,
 }
 
 impl TaskTime {
     /// Nothing was said.
-    pub const SILENT: Self = Self { watermark: Timestamp::NONE, is_idle: false, origin: None, next_window: None };
+    pub const SILENT: Self =
+        Self { watermark: Timestamp::NONE, is_idle: false, origin: None, next_window: None, splits: None };
+}
+
+/// A split that a subtask reads, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SplitView {
+    /// What people call it.
+    pub name: Arc<str>,
+    /// How far its reader had come when it was last asked; `None` if it does not say.
+    pub position: Option<Arc<str>>,
+    /// How much is left to read, as far as its reader knew then; `None` if it does not say.
+    pub lag: Option<Arc<str>>,
+}
+
+impl fmt::Display for SplitView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}'", self.name)?;
+        match (&self.position, &self.lag) {
+            (None, None) => Ok(()),
+            (Some(position), None) => write!(f, " (at {position})"),
+            (None, Some(lag)) => write!(f, " ({lag} left)"),
+            (Some(position), Some(lag)) => write!(f, " (at {position}, {lag} left)"),
+        }
+    }
 }
 
 /// What makes the watermarks of a block.
@@ -48,8 +74,8 @@ pub enum Origin {
 /// A split, as far as event time is concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SplitTime {
-    /// What people call it; `None` for all input of a block that reads no splits.
-    pub name: Option<Arc<str>>,
+    /// What is known of it; `None` for all input of a block that reads no splits.
+    pub split: Option<SplitView>,
     /// What it has reached; [`Timestamp::NONE`] before its first watermark.
     pub watermark: Timestamp,
     /// About when it had its last record, in processing time; `None` if it had none in this attempt.

@@ -107,7 +107,7 @@ impl Topology {
         let makers = BlockMakers { source: Some((name.clone(), splits)), ..BlockMakers::default() };
         let open = move |context: &mut SubtaskContext| {
             let reader = EitherReader::open(&source, &name, context)?;
-            SourceHead::open(&name, reader, context)
+            SourceHead::open(&name, S::SPLIT_SCHEMA, reader, context)
         };
         Stream::begin(self.clone(), shape, makers, Arc::new(open))
     }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use millstream_actors::ids::CheckpointId;
 use serde::{Deserialize, Serialize};
 
 use super::numbered::{self, MakeItem, NumberSplit, NumberedReader};
-use super::{ReadStatus, Source, SourceReader, SplitQueue};
+use super::{ReadStatus, Source, SourceReader, SplitNumber, SplitProgress, SplitQueue, SplitSchema};
 use crate::error::{Error, Result};
 use crate::model::{Data, Record};
 use crate::operator::{Counter, Emit, SubtaskContext};
@@ -70,6 +71,8 @@ impl<T: Data + Sync + Clone> Source for Collection<T> {
     type Enumerator = SplitQueue<NumberSplit>;
     type Reader = NumberedReader<Items<T>>;
 
+    const SPLIT_SCHEMA: SplitSchema = SplitSchema::new("numbers", 1);
+
     fn discover(&self, parallelism: u32) -> Result<Self::Enumerator> {
         Ok(numbered::ranges(self.len() as u64, parallelism))
     }
@@ -129,6 +132,8 @@ where
     type Enumerator = SplitQueue<IterSplit>;
     type Reader = IterReader<I, F>;
 
+    const SPLIT_SCHEMA: SplitSchema = SplitSchema::new("items taken", 1);
+
     fn discover(&self, _parallelism: u32) -> Result<Self::Enumerator> {
         Ok(SplitQueue::new([IterSplit { taken: 0 }], None))
     }
@@ -154,7 +159,7 @@ where
     type Out = I::Item;
     type Split = IterSplit;
 
-    fn add_split(&mut self, split: IterSplit) -> Result<()> {
+    fn add_split(&mut self, _number: SplitNumber, split: IterSplit) -> Result<()> {
         let mut items = (self.make)();
         if let Some(last) = split.taken.checked_sub(1) {
             let last = usize::try_from(last).ok().and_then(|last| items.nth(last));
@@ -182,8 +187,16 @@ where
         Ok(ReadStatus::More)
     }
 
-    fn snapshot(&self) -> Vec<IterSplit> {
-        self.open.iter().map(|(_, taken)| IterSplit { taken: *taken }).collect()
+    fn snapshot(&mut self, _checkpoint: CheckpointId) -> Result<Vec<IterSplit>> {
+        Ok(self.open.iter().map(|(_, taken)| IterSplit { taken: *taken }).collect())
+    }
+
+    fn remove_split(&mut self, _split: SplitNumber) -> Result<Option<IterSplit>> {
+        Ok(self.open.take().map(|(_, taken)| IterSplit { taken }))
+    }
+
+    fn progress(&self, _split: SplitNumber) -> Option<SplitProgress> {
+        self.open.as_ref().map(|(_, taken)| SplitProgress { position: format!("item {taken}"), lag: None })
     }
 }
 
@@ -216,21 +229,19 @@ mod tests {
 
     #[test]
     fn collection_shorter_than_its_snapshot_is_refused() {
-        let split = NumberedReader::<Items<u8>>::snapshot(&{
-            let mut reader = Collection::of(0..9u8).reader(&mut context(0, 1)).unwrap();
-            reader.add_split(only_split(&Collection::of(0..9u8))).unwrap();
-            reader
-        });
+        let mut reader = Collection::of(0..9u8).reader(&mut context(0, 1)).unwrap();
+        reader.add_split(SplitNumber(0), only_split(&Collection::of(0..9u8))).unwrap();
+        let split = reader.snapshot(CheckpointId(1)).unwrap();
         let mut reader = Collection::of(0..8u8).reader(&mut context(0, 1)).unwrap();
-        let error = reader.add_split(split[0].clone()).unwrap_err();
+        let error = reader.add_split(SplitNumber(0), split[0].clone()).unwrap_err();
         assert_eq!(error.to_string(), "a split ends at item 9, but the source has 8 items");
     }
 
     #[test]
     fn iterator_shorter_than_its_snapshot_is_refused() {
         let mut reader = from_iter(|| 0..3).reader(&mut context(0, 1)).unwrap();
-        assert!(reader.add_split(IterSplit { taken: 3 }).is_ok());
-        let error = reader.add_split(IterSplit { taken: 4 }).unwrap_err();
+        assert!(reader.add_split(SplitNumber(0), IterSplit { taken: 3 }).is_ok());
+        let error = reader.add_split(SplitNumber(1), IterSplit { taken: 4 }).unwrap_err();
         assert_eq!(error.to_string(), "the iterator ends before item 4, which was read before");
     }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use millstream_actors::ids::Attempt;
+use millstream_actors::ids::{Attempt, CheckpointId};
 use millstream_actors::time::{Clock, Moment, Timestamp};
 use proptest::prelude::*;
 
-use super::{ReadStatus, Source, SourceReader, SplitEnumerator};
+use super::{ReadStatus, Source, SourceReader, SplitEnumerator, SplitNumber};
 use crate::error::Result;
 use crate::model::{self, Record};
 use crate::operator::SubtaskContext;
@@ -83,6 +83,8 @@ impl<T> Reading<T> {
         let mut working = readers.len();
         let mut turns = (0..readers.len()).cycle();
         let mut finished = vec![false; readers.len()];
+        let mut numbers = (0..).map(SplitNumber);
+        let mut next_number = || numbers.next().expect("there is no last number");
         for step in steps.iter().cycle() {
             let turn = turns.next().expect("a cycle");
             let before = out.len();
@@ -90,7 +92,7 @@ impl<T> Reading<T> {
             assert!(out.len() - before <= step.limit, "more records than asked for");
             if status == ReadStatus::SplitsFinished && !finished[turn] {
                 match splits.next_split(turn as u32)? {
-                    Some(split) => readers[turn].add_split(split)?,
+                    Some(split) => readers[turn].add_split(next_number(), split)?,
                     None => (finished[turn], working) = (true, working - 1),
                 }
             }
@@ -99,14 +101,16 @@ impl<T> Reading<T> {
             }
             if step.restarts {
                 splits = through_bytes(&splits);
-                let snapshot = readers[turn].snapshot();
+                let snapshot = readers[turn].snapshot(CheckpointId(1))?;
                 readers[turn] = source.reader(&mut contexts[turn])?;
                 for split in &snapshot {
-                    readers[turn].add_split(through_bytes(split))?;
+                    readers[turn].add_split(next_number(), through_bytes(split))?;
                 }
             }
         }
-        assert!(readers.iter().all(|reader| reader.snapshot().is_empty()), "a finished reader keeps splits");
+        for reader in &mut readers {
+            assert!(reader.snapshot(CheckpointId(2))?.is_empty(), "a finished reader keeps splits");
+        }
         let sum = |count: fn(&SubtaskContext) -> u64| contexts.iter().map(count).sum();
         Ok(Self {
             records: out.into_iter().map(|record| record.value).collect(),

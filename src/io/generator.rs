@@ -1,7 +1,7 @@
 //! Makes records up from their number: input for tests, examples and measurements.
 
 use super::numbered::{self, MakeItem, NumberSplit, NumberedReader};
-use super::{Source, SplitMix64, SplitQueue};
+use super::{Source, SplitMix64, SplitQueue, SplitSchema};
 use crate::error::Result;
 use crate::model::Data;
 use crate::operator::SubtaskContext;
@@ -94,6 +94,8 @@ impl<M: MakeItem> Source for Generator<M> {
     type Enumerator = SplitQueue<NumberSplit>;
     type Reader = NumberedReader<M>;
 
+    const SPLIT_SCHEMA: SplitSchema = SplitSchema::new("numbers", 1);
+
     fn discover(&self, parallelism: u32) -> Result<Self::Enumerator> {
         Ok(numbered::strided(self.count, parallelism))
     }
@@ -109,7 +111,7 @@ mod tests {
 
     use super::*;
     use crate::io::driver::{Reading, context};
-    use crate::io::{SourceReader, SplitEnumerator};
+    use crate::io::{SourceReader, SplitEnumerator, SplitNumber};
     use crate::model::Record;
 
     proptest! {
@@ -134,7 +136,7 @@ mod tests {
         let mut splits = source.discover(3).unwrap();
         assert_eq!(splits.total(), None);
         let mut reader = source.reader(&mut context(1, 3)).unwrap();
-        reader.add_split(splits.next_split(1).unwrap().unwrap()).unwrap();
+        reader.add_split(SplitNumber(0), splits.next_split(1).unwrap().unwrap()).unwrap();
         let mut out: Vec<Record<u64>> = Vec::new();
         reader.read(4, &mut out).unwrap();
         assert_eq!(out.iter().map(|record| record.value).collect::<Vec<_>>(), [1, 4, 7, 10]);

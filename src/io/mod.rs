@@ -6,6 +6,7 @@ mod collection;
 mod discard;
 #[cfg(test)]
 mod driver;
+mod enumerator;
 mod feed;
 mod file;
 mod for_each;
@@ -16,17 +17,20 @@ mod print;
 mod queue;
 mod random;
 mod rate;
+mod reader;
 mod replaceable;
 mod script;
 mod sink;
 mod source;
 mod surroundings;
+mod writer;
 
 pub(crate) use capture::{Capture, Captures};
 pub use capture::{Fate, Written};
 pub use collect::{Collect, CollectCommitter, CollectWriter, Collected, Staged};
 pub use collection::{Collection, Items, IterReader, IterSource, IterSplit, from_iter};
 pub use discard::Discard;
+pub use enumerator::SplitEnumerator;
 pub(crate) use feed::{Feed, Feeds};
 pub use file::{
     CsvDecoder, CsvEncoder, DeadLetter, Decode, Encode, FileCommitter, FileReader, FileSink, FileSource, FileSplit,
@@ -40,8 +44,10 @@ pub use print::{Print, PrintWriter};
 pub use queue::SplitQueue;
 pub use random::SplitMix64;
 pub use rate::{AtRate, AtRateReader, RateLimit};
+pub use reader::{ReadStatus, SourceReader, SplitProgress};
 pub(crate) use replaceable::{EitherEnumerator, EitherReader, discover};
 pub use script::{LanePosition, Lanes, Line, Script, ScriptReader};
-pub use sink::{Committer, Prepared, Sink, SinkWriter};
-pub use source::{ReadStatus, Source, SourceReader, SplitEnumerator, SplitNumber, SplitSignal};
+pub use sink::{Committer, Sink};
+pub use source::{Source, SplitNumber, SplitSchema, SplitSignal};
 pub(crate) use surroundings::{Surroundings, Witness};
+pub use writer::{Prepared, SinkWriter};

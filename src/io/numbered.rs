@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
 
+use millstream_actors::ids::CheckpointId;
 use serde::{Deserialize, Serialize};
 
-use super::{ReadStatus, SourceReader, SplitNumber, SplitQueue, SplitSignal};
+use super::{ReadStatus, SourceReader, SplitNumber, SplitProgress, SplitQueue, SplitSignal};
 use crate::error::{Error, Result};
 use crate::model::{Data, Record};
 use crate::operator::{Counter, Emit};
@@ -52,15 +53,13 @@ pub(super) fn ranges(count: u64, parallelism: u32) -> SplitQueue<NumberSplit> {
 pub struct NumberedReader<M> {
     make: M,
     count: u64,
-    splits: VecDeque<NumberSplit>,
-    /// The split in front, or the one that will be.
-    front: SplitNumber,
+    splits: VecDeque<(SplitNumber, NumberSplit)>,
     progress: Counter,
 }
 
 impl<M: MakeItem> NumberedReader<M> {
     pub(super) fn new(make: M, count: u64, progress: Counter) -> Self {
-        Self { make, count, splits: VecDeque::new(), front: SplitNumber::default(), progress }
+        Self { make, count, splits: VecDeque::new(), progress }
     }
 }
 
@@ -68,20 +67,21 @@ impl<M: MakeItem> SourceReader for NumberedReader<M> {
     type Out = M::Item;
     type Split = NumberSplit;
 
-    fn add_split(&mut self, split: NumberSplit) -> Result<()> {
+    fn add_split(&mut self, number: SplitNumber, split: NumberSplit) -> Result<()> {
         if split.end > self.count {
             let (end, count) = (split.end, self.count);
             return Err(Error::other(format!("a split ends at item {end}, but the source has {count} items")));
         }
-        self.splits.push_back(split);
+        self.splits.push_back((number, split));
         Ok(())
     }
 
     #[inline]
     fn read<E: Emit<M::Item>>(&mut self, limit: usize, out: &mut E) -> Result<ReadStatus> {
         let mut room = limit as u64;
-        while let Some(split) = self.splits.front_mut() {
-            out.split(SplitSignal::Reading(self.front))?;
+        while let Some((number, split)) = self.splits.front_mut() {
+            let number = *number;
+            out.split(SplitSignal::Reading(number))?;
             let records = split.left().min(room);
             let (mut next, step) = (split.next, split.step.get());
             for _ in 0..records {
@@ -95,18 +95,32 @@ impl<M: MakeItem> SourceReader for NumberedReader<M> {
                 return Ok(ReadStatus::More);
             }
             self.splits.pop_front();
-            out.split(SplitSignal::Finished(self.front))?;
-            self.front = self.front.next();
+            out.split(SplitSignal::Finished(number))?;
         }
         Ok(ReadStatus::SplitsFinished)
     }
 
     fn split_name(&self, split: &NumberSplit) -> Option<String> {
         let NumberSplit { next, step, end } = split;
-        Some(format!("numbers from {next} in steps of {step} below {end}"))
+        // Nothing of the position: a split keeps its name.
+        Some(match step.get() {
+            1 => format!("numbers below {end}"),
+            step => format!("numbers {} of every {step}", next % step),
+        })
     }
 
-    fn snapshot(&self) -> Vec<NumberSplit> {
-        self.splits.iter().cloned().collect()
+    fn snapshot(&mut self, _checkpoint: CheckpointId) -> Result<Vec<NumberSplit>> {
+        Ok(self.splits.iter().map(|(_, split)| split.clone()).collect())
+    }
+
+    fn remove_split(&mut self, split: SplitNumber) -> Result<Option<NumberSplit>> {
+        let position = self.splits.iter().position(|(number, _)| *number == split);
+        Ok(position.and_then(|position| self.splits.remove(position)).map(|(_, split)| split))
+    }
+
+    fn progress(&self, split: SplitNumber) -> Option<SplitProgress> {
+        let (_, split) = self.splits.iter().find(|(number, _)| *number == split)?;
+        let lag = (split.end < u64::MAX).then(|| format!("{} numbers", split.left()));
+        Some(SplitProgress { position: format!("number {}", split.next), lag })
     }
 }

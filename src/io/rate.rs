@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use millstream_actors::ids::CheckpointId;
 use millstream_actors::time::{Clock, Moment, TimeSignal};
 
-use super::{ReadStatus, Source, SourceReader, SplitSignal};
+use super::{ReadStatus, Source, SourceReader, SplitNumber, SplitProgress, SplitSchema, SplitSignal};
 use crate::error::Result;
 use crate::model::Record;
 use crate::operator::{Emit, SideId, SubtaskContext};
@@ -54,6 +55,8 @@ impl<S: Source> Source for AtRate<S> {
     type Split = S::Split;
     type Enumerator = S::Enumerator;
     type Reader = AtRateReader<S::Reader>;
+
+    const SPLIT_SCHEMA: SplitSchema = S::SPLIT_SCHEMA;
 
     fn discover(&self, parallelism: u32) -> Result<S::Enumerator> {
         self.source.discover(parallelism)
@@ -132,8 +135,10 @@ impl<R: SourceReader> SourceReader for AtRateReader<R> {
     type Out = R::Out;
     type Split = R::Split;
 
-    fn add_split(&mut self, split: R::Split) -> Result<()> {
-        self.reader.add_split(split)
+    const PAUSES_SPLITS: bool = R::PAUSES_SPLITS;
+
+    fn add_split(&mut self, number: SplitNumber, split: R::Split) -> Result<()> {
+        self.reader.add_split(number, split)
     }
 
     fn read<E: Emit<R::Out>>(&mut self, limit: usize, out: &mut E) -> Result<ReadStatus> {
@@ -162,8 +167,24 @@ impl<R: SourceReader> SourceReader for AtRateReader<R> {
         self.reader.split_name(split)
     }
 
-    fn snapshot(&self) -> Vec<R::Split> {
-        self.reader.snapshot()
+    fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<Vec<R::Split>> {
+        self.reader.snapshot(checkpoint)
+    }
+
+    fn remove_split(&mut self, split: SplitNumber) -> Result<Option<R::Split>> {
+        self.reader.remove_split(split)
+    }
+
+    fn pause_split(&mut self, split: SplitNumber, is_paused: bool) -> Result<()> {
+        self.reader.pause_split(split, is_paused)
+    }
+
+    fn checkpoint_complete(&mut self, checkpoint: CheckpointId, positions: &[R::Split]) -> Result<()> {
+        self.reader.checkpoint_complete(checkpoint, positions)
+    }
+
+    fn progress(&self, split: SplitNumber) -> Option<SplitProgress> {
+        self.reader.progress(split)
     }
 }
 
@@ -182,7 +203,9 @@ mod tests {
         let mut context = context(index, parallelism);
         context.clock = clock.clone();
         let mut reader = source.reader(&mut context).unwrap();
-        reader.add_split(source.discover(parallelism).unwrap().next_split(index).unwrap().unwrap()).unwrap();
+        reader
+            .add_split(SplitNumber(0), source.discover(parallelism).unwrap().next_split(index).unwrap().unwrap())
+            .unwrap();
         (reader, clock)
     }
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use millstream_actors::ids::CheckpointId;
 use serde::{Deserialize, Serialize};
 
 use super::script::{LanePosition, Lanes, ScriptReader};
 use super::surroundings::Surroundings;
-use super::{ReadStatus, Source, SourceReader, SplitEnumerator};
+use super::{ReadStatus, Source, SourceReader, SplitEnumerator, SplitNumber, SplitProgress};
 use crate::error::Result;
 use crate::operator::{Emit, SubtaskContext};
 
@@ -42,7 +43,10 @@ impl<S: Source> EitherReader<S> {
     pub(crate) fn open(source: &Arc<S>, uid: &str, context: &mut SubtaskContext) -> Result<Self> {
         Ok(Self(match context.surroundings.script::<S::Out>(uid)? {
             Some(script) => Either::Scripted(ScriptReader::new(script, context)),
-            None => Either::Own(source.reader(context)?),
+            None => {
+                context.uid = uid.into();
+                Either::Own(source.reader(context)?)
+            }
         }))
     }
 }
@@ -76,10 +80,12 @@ impl<S: Source> SourceReader for EitherReader<S> {
     type Out = S::Out;
     type Split = Either<S::Split, LanePosition>;
 
-    fn add_split(&mut self, split: Self::Split) -> Result<()> {
+    const PAUSES_SPLITS: bool = S::Reader::PAUSES_SPLITS;
+
+    fn add_split(&mut self, number: SplitNumber, split: Self::Split) -> Result<()> {
         match (&mut self.0, split) {
-            (Either::Own(reader), Either::Own(split)) => reader.add_split(split),
-            (Either::Scripted(reader), Either::Scripted(split)) => reader.add_split(split),
+            (Either::Own(reader), Either::Own(split)) => reader.add_split(number, split),
+            (Either::Scripted(reader), Either::Scripted(split)) => reader.add_split(number, split),
             _ => Err(crate::error::Error::other("the checkpoint was taken with another input than this")),
         }
     }
@@ -100,10 +106,31 @@ impl<S: Source> SourceReader for EitherReader<S> {
         }
     }
 
-    fn snapshot(&self) -> Vec<Self::Split> {
+    fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<Vec<Self::Split>> {
+        Ok(match &mut self.0 {
+            Either::Own(reader) => reader.snapshot(checkpoint)?.into_iter().map(Either::Own).collect(),
+            Either::Scripted(reader) => reader.snapshot(checkpoint)?.into_iter().map(Either::Scripted).collect(),
+        })
+    }
+
+    fn remove_split(&mut self, split: SplitNumber) -> Result<Option<Self::Split>> {
+        Ok(match &mut self.0 {
+            Either::Own(reader) => reader.remove_split(split)?.map(Either::Own),
+            Either::Scripted(reader) => reader.remove_split(split)?.map(Either::Scripted),
+        })
+    }
+
+    fn pause_split(&mut self, split: SplitNumber, is_paused: bool) -> Result<()> {
+        match &mut self.0 {
+            Either::Own(reader) => reader.pause_split(split, is_paused),
+            Either::Scripted(reader) => reader.pause_split(split, is_paused),
+        }
+    }
+
+    fn progress(&self, split: SplitNumber) -> Option<SplitProgress> {
         match &self.0 {
-            Either::Own(reader) => reader.snapshot().into_iter().map(Either::Own).collect(),
-            Either::Scripted(reader) => reader.snapshot().into_iter().map(Either::Scripted).collect(),
+            Either::Own(reader) => reader.progress(split),
+            Either::Scripted(reader) => reader.progress(split),
         }
     }
 }

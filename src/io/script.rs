@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use millstream_actors::ids::CheckpointId;
 use millstream_actors::time::{Clock, Moment, TimeSignal, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{ReadStatus, Source, SourceReader, SplitEnumerator, SplitNumber, SplitSignal};
+use super::{ReadStatus, Source, SourceReader, SplitEnumerator, SplitNumber, SplitSchema, SplitSignal};
 use crate::error::{Error, Result};
 use crate::model::{Data, Record};
 use crate::operator::{Emit, SubtaskContext};
@@ -281,6 +282,8 @@ impl<T: Data + Clone + Sync> Source for Script<T> {
     type Enumerator = Lanes;
     type Reader = ScriptReader<T>;
 
+    const SPLIT_SCHEMA: SplitSchema = SplitSchema::new("lanes of a script", 1);
+
     fn discover(&self, parallelism: u32) -> Result<Lanes> {
         Ok(Lanes::of(self.lanes.len(), parallelism))
     }
@@ -290,15 +293,10 @@ impl<T: Data + Clone + Sync> Source for Script<T> {
     }
 }
 
-/// How long a reader waits for a line that is not known yet. Whoever adds the line does not wait for it.
-const NOT_YET: Duration = Duration::from_secs(3_600);
-
 /// Reads lanes of a script, inside one subtask.
 pub struct ScriptReader<T> {
     script: Arc<dyn ScriptLines<T>>,
-    lanes: VecDeque<LanePosition>,
-    /// The lane in front, or the one that will be.
-    front: SplitNumber,
+    lanes: VecDeque<(SplitNumber, LanePosition)>,
     clock: Arc<dyn Clock>,
     /// Until when the lane in front pauses. A pause begins anew after a restart.
     pause: Option<Moment>,
@@ -306,8 +304,7 @@ pub struct ScriptReader<T> {
 
 impl<T> ScriptReader<T> {
     pub(crate) fn new(script: Arc<dyn ScriptLines<T>>, context: &SubtaskContext) -> Self {
-        let (clock, front) = (Arc::clone(&context.clock), SplitNumber::default());
-        Self { script, lanes: VecDeque::new(), front, clock, pause: None }
+        Self { script, lanes: VecDeque::new(), clock: Arc::clone(&context.clock), pause: None }
     }
 }
 
@@ -315,14 +312,14 @@ impl<T: Data> SourceReader for ScriptReader<T> {
     type Out = T;
     type Split = LanePosition;
 
-    fn add_split(&mut self, split: LanePosition) -> Result<()> {
-        self.lanes.push_back(split);
+    fn add_split(&mut self, number: SplitNumber, split: LanePosition) -> Result<()> {
+        self.lanes.push_back((number, split));
         Ok(())
     }
 
     fn read<E: Emit<T>>(&mut self, limit: usize, out: &mut E) -> Result<ReadStatus> {
-        let Some(position) = self.lanes.front_mut() else { return Ok(ReadStatus::SplitsFinished) };
-        out.split(SplitSignal::Reading(self.front))?;
+        let Some((number, position)) = self.lanes.front_mut() else { return Ok(ReadStatus::SplitsFinished) };
+        out.split(SplitSignal::Reading(*number))?;
         for _ in 0..limit {
             match self.script.read(position.lane, position.line)? {
                 NextLine::Line(Line::Record(record)) => out.emit(record)?,
@@ -336,11 +333,11 @@ impl<T: Data> SourceReader for ScriptReader<T> {
                     self.pause = None;
                 }
                 NextLine::Line(Line::Abort) => {}
-                NextLine::NotYet => return Ok(ReadStatus::Wait(NOT_YET)),
+                NextLine::NotYet => return Ok(ReadStatus::UntilWoken),
                 NextLine::End => {
+                    let number = *number;
                     self.lanes.pop_front();
-                    out.split(SplitSignal::Finished(self.front))?;
-                    self.front = self.front.next();
+                    out.split(SplitSignal::Finished(number))?;
                     return Ok(ReadStatus::More);
                 }
             }
@@ -353,7 +350,7 @@ impl<T: Data> SourceReader for ScriptReader<T> {
         Some(format!("lane {} of the script", split.lane))
     }
 
-    fn snapshot(&self) -> Vec<LanePosition> {
-        self.lanes.iter().cloned().collect()
+    fn snapshot(&mut self, _checkpoint: CheckpointId) -> Result<Vec<LanePosition>> {
+        Ok(self.lanes.iter().map(|(_, lane)| lane.clone()).collect())
     }
 }

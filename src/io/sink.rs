@@ -1,16 +1,17 @@
 //! What a sink is: a writer per subtask, and a committer that makes transactions visible.
 
 use std::fmt::Debug;
+use std::path::PathBuf;
 
-use millstream_actors::ids::CheckpointId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::SinkWriter;
 use crate::error::Result;
-use crate::model::{Data, Record};
-use crate::operator::{BlockingJob, SubtaskContext};
+use crate::model::Data;
+use crate::operator::SubtaskContext;
 
-/// A kind of output.
+/// A kind of output. `docs/connectors.md` teaches to write one.
 ///
 /// # Recovery
 /// Two-phase commit: at the barrier of checkpoint n the writer seals what it wrote into transactions, which become part
@@ -28,6 +29,9 @@ pub trait Sink: Send + Sync + 'static {
 
     /// Makes the committer of one subtask. Called before [`Self::writer`]. May block.
     ///
+    /// A sink that names what it leaves outside by subtask answers for those of subtasks that are no more:
+    /// [`SubtaskContext::restored_parallelism`] says how many there were in the checkpoint to begin from.
+    ///
     /// # Errors
     /// If the output cannot be reached.
     fn committer(&self, context: &SubtaskContext) -> Result<Self::Committer>;
@@ -37,42 +41,6 @@ pub trait Sink: Send + Sync + 'static {
     /// # Errors
     /// If the writer cannot be set up.
     fn writer(&self, context: &mut SubtaskContext) -> Result<Self::Writer>;
-}
-
-/// Writes records, inside one subtask. Called on an actor's thread: a call must not block for longer than a file write.
-pub trait SinkWriter: Send + 'static {
-    /// What it writes.
-    type In;
-    /// What it seals records into.
-    type Transaction;
-
-    /// Writes one record into the current transaction.
-    ///
-    /// # Errors
-    /// If the output fails.
-    fn write(&mut self, record: Record<Self::In>) -> Result<()>;
-
-    /// Hears that there is nothing to write for now. Sinks without transactions make visible what they hold back.
-    ///
-    /// # Errors
-    /// If the output fails.
-    fn flush(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    /// Ends the current transactions: they belong to `checkpoint` and are not written to any more.
-    ///
-    /// # Errors
-    /// If the output fails.
-    fn prepare(&mut self, checkpoint: CheckpointId) -> Result<Prepared<Self::Transaction>>;
-}
-
-/// The transactions of one checkpoint.
-pub struct Prepared<T> {
-    /// The transactions; empty if nothing was written.
-    pub transactions: Vec<T>,
-    /// Blocking work after which they survive a power failure; done before the checkpoint completes.
-    pub seal: Option<BlockingJob>,
 }
 
 /// Makes transactions visible, or takes them back. Called where it may block.
@@ -98,4 +66,12 @@ pub trait Committer: Send + Sync + 'static {
     /// # Errors
     /// If the output cannot be listed.
     fn list_pending(&self) -> Result<Vec<Self::Transaction>>;
+
+    /// The files on this machine without which `transaction` cannot be committed, if it has any. They are named in the
+    /// checkpoints that the transaction is part of, so that whoever copies such a checkpoint copies them too, and nobody
+    /// removes them before it is committed. No file of a transaction changes once the checkpoint is durable.
+    fn files(&self, transaction: &Self::Transaction) -> Vec<PathBuf> {
+        let _ = transaction;
+        Vec::new()
+    }
 }

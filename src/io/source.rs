@@ -1,18 +1,17 @@
 //! What a source is: splits of the input, an enumerator that hands them out, readers that read them.
 
-use std::time::Duration;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::Result;
+use super::{SourceReader, SplitEnumerator};
+use crate::error::{Error, Result};
 use crate::model::Data;
-use crate::operator::{Emit, SideId, SubtaskContext};
+use crate::operator::{SideId, SubtaskContext};
 
 /// A kind of input.
 ///
-/// The input is cut into splits. One enumerator per source hands them to readers that ask; each subtask of the source
-/// has one reader.
+/// The input is cut into splits: files, partitions, ranges of keys. One enumerator per source hands them to readers;
+/// each subtask of the source has one reader. `docs/connectors.md` teaches to write one.
 ///
 /// # Recovery
 /// A checkpoint holds the enumerator (with the splits not yet handed out) and, per reader, its unfinished splits with
@@ -20,12 +19,18 @@ use crate::operator::{Emit, SideId, SubtaskContext};
 pub trait Source: Send + Sync + 'static {
     /// What it reads.
     type Out: Data;
-    /// A part of the input together with the position reached in it.
+    /// A part of the input together with the position reached in it. It lies in checkpoints; see [`Self::SPLIT_SCHEMA`].
     type Split: Serialize + DeserializeOwned + Send + 'static;
     /// Hands out the splits.
     type Enumerator: SplitEnumerator<Split = Self::Split>;
     /// Reads splits, inside one subtask.
     type Reader: SourceReader<Out = Self::Out, Split = Self::Split>;
+
+    /// The form in which [`Self::Split`] and [`Self::Enumerator`] lie in checkpoints.
+    ///
+    /// A checkpoint of another schema is refused, with both in the message, and not read as if it were of this one. A
+    /// source whose splits or enumerator change so that older ones cannot be decoded raises the version.
+    const SPLIT_SCHEMA: SplitSchema = SplitSchema::new("splits", 1);
 
     /// Looks at the input and cuts it into splits, when a run starts from nothing. May block.
     ///
@@ -45,32 +50,43 @@ pub trait Source: Send + Sync + 'static {
     }
 }
 
-/// Hands out the splits of one source. Its serialized form is its part of a checkpoint.
-pub trait SplitEnumerator: Serialize + DeserializeOwned + Send + 'static {
-    /// What it hands out.
-    type Split;
+/// The name and the version of the form in which the splits of a source lie in checkpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SplitSchema {
+    /// Its name: sources of different kinds have different ones.
+    pub name: &'static str,
+    /// Its version, counted from 1.
+    pub version: u32,
+}
 
-    /// The next split for subtask `reader`, or `None` when nothing is left for it.
-    ///
-    /// # Errors
-    /// If the next split cannot be determined.
-    fn next_split(&mut self, reader: u32) -> Result<Option<Self::Split>>;
-
-    /// For a reader that was given nothing: after which time it asks again. Until then it holds event time back for
-    /// nobody. `None`, the default, says that the input has ended for it.
-    fn ask_again(&self, reader: u32) -> Option<Duration> {
-        let _ = reader;
-        None
+impl SplitSchema {
+    /// The schema of this name and version.
+    #[must_use]
+    pub const fn new(name: &'static str, version: u32) -> Self {
+        Self { name, version }
     }
 
-    /// The size of the whole input, in the units in which readers count
-    /// [`Counters::progress`](crate::operator::Counters::progress); `None` if it is unknown or endless.
-    fn total(&self) -> Option<u64> {
-        None
+    /// Looks whether the source `uid`, which has this schema, can read splits of another.
+    ///
+    /// # Errors
+    /// If it is not the same.
+    pub(crate) fn check(self, uid: &str, name: &str, version: u32) -> Result<()> {
+        if (self.name, self.version) == (name, version) {
+            return Ok(());
+        }
+        let Self { name: own_name, version: own_version } = self;
+        Err(Error::declaration(
+            uid,
+            format!(
+                "the checkpoint has its splits as '{name}' version {version}, this program has '{own_name}' version \
+                 {own_version}: start the program that took the checkpoint, or give the source another uid"
+            ),
+        ))
     }
 }
 
-/// A split within its subtask: splits are numbered from 0, in the order in which the reader took them in its attempt.
+/// A split within its subtask: splits are numbered from 0, in the order in which the reader was given them in its
+/// attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct SplitNumber(pub u64);
 
@@ -82,61 +98,16 @@ impl SplitNumber {
     }
 }
 
-/// What a source says about its splits, between its records. Watermarks are kept per split, and follow from it.
+/// What a source reports of its splits, between its records. Watermarks are kept per split, and follow from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SplitSignal {
-    /// The reader has taken the split: it holds event time back, since it will be read, sooner or later.
+    /// The reader has the split: it holds event time back, since it will be read, sooner or later.
     Taken(SplitNumber),
-    /// The split is being read, and the records that follow are its records. A reader that waits for several splits at
-    /// once says so of each of them, and once more whenever records follow that are of another split than those before.
+    /// The split is being read, and the records that follow are its records. A reader that reads several splits at
+    /// once reports each of them, and once more whenever records follow that are of another split than those before.
     Reading(SplitNumber),
     /// Nothing more comes from the split.
     Finished(SplitNumber),
     /// The reader has finished its splits and has no other one for now: it holds event time back for nobody.
     Unassigned,
-}
-
-/// What a reader says after a call of [`SourceReader::read`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReadStatus {
-    /// There may be more to read at once.
-    More,
-    /// Nothing to read before this much time has passed. Alarms are no finer than a millisecond: a reader that waits for
-    /// less is asked again as soon as all others of its thread have had their turn, which keeps the thread busy.
-    Wait(Duration),
-    /// All splits so far are finished: another one is needed.
-    SplitsFinished,
-}
-
-/// Reads splits, inside one subtask. Called on an actor's thread: a call must not block for longer than a file read.
-pub trait SourceReader: Send + 'static {
-    /// What it reads.
-    type Out;
-    /// What it reads from.
-    type Split;
-
-    /// Takes one more split: a new one, or one from a checkpoint, with the position reached in it.
-    ///
-    /// # Errors
-    /// If the split cannot be opened, or its position cannot be reached.
-    fn add_split(&mut self, split: Self::Split) -> Result<()>;
-
-    /// Reads at most `limit` records into `out`.
-    ///
-    /// # Errors
-    /// If the input cannot be read or decoded, and whatever `out` returns.
-    fn read<E: Emit<Self::Out>>(&mut self, limit: usize, out: &mut E) -> Result<ReadStatus>;
-
-    /// What people call `split`, in explanations of watermarks.
-    ///
-    /// A reader that gives names keeps its splits apart: from call to call of [`SourceReader::read`], it says by
-    /// [`Emit::split`] which split it reads, and which ones it has finished, so that each split has a watermark of its
-    /// own. With `None`, the default, all records of the subtask share one.
-    fn split_name(&self, split: &Self::Split) -> Option<String> {
-        let _ = split;
-        None
-    }
-
-    /// The unfinished splits with the positions reached: everything read so far is before them, nothing else is.
-    fn snapshot(&self) -> Vec<Self::Split>;
 }

@@ -44,15 +44,6 @@ pub trait Chain: Send + 'static {
     /// # Panics
     /// If the head takes no batches, or others: both ends of a channel are made by one call, for one type.
     fn load(&mut self, rows: Rows, input: usize);
-
-    /// Gives the reader at the head one more split.
-    ///
-    /// # Errors
-    /// If the split cannot be opened.
-    ///
-    /// # Panics
-    /// If there is no reader at the head, or one of other splits.
-    fn add_split(&mut self, split: Rows) -> Result<()>;
 }
 
 impl<C: Chain> HasParts for C {
@@ -156,10 +147,6 @@ where
     fn load(&mut self, rows: Rows, input: usize) {
         self.chain.load(rows, input);
     }
-
-    fn add_split(&mut self, split: Rows) -> Result<()> {
-        self.chain.add_split(split)
-    }
 }
 
 /// The end of the input is the end of event time.
@@ -230,17 +217,10 @@ impl<T: Data> Chain for BatchHead<T> {
         let batch = rows.downcast::<RecordBatch<T>>().expect(FOREIGN_BATCH);
         (self.values, self.times) = (batch.values.into_iter(), batch.times.into_iter());
     }
-
-    fn add_split(&mut self, _split: Rows) -> Result<()> {
-        panic!("{NO_READER}");
-    }
 }
 
 /// Why a batch cannot be one of another type.
 pub(super) const FOREIGN_BATCH: &str = "both ends of a channel are made by one call, for one type";
-
-/// Why a split cannot come to a block that takes batches.
-pub(super) const NO_READER: &str = "splits are handed out to subtasks of sources only";
 
 /// A chain whose type is forgotten. Costs one indirect call per run of records, and a copy of each record.
 pub struct BoxedChain<T> {
@@ -290,7 +270,6 @@ trait ErasedChain<T>: Send {
     fn on_event(&mut self, event: Event, out: &mut Emitted<T>) -> Result<()>;
     fn parts(&mut self, visitor: &mut dyn PartVisitor);
     fn load(&mut self, rows: Rows, input: usize);
-    fn add_split(&mut self, split: Rows) -> Result<()>;
 }
 
 impl<C: Chain> ErasedChain<C::Out> for C {
@@ -312,10 +291,6 @@ impl<C: Chain> ErasedChain<C::Out> for C {
 
     fn load(&mut self, rows: Rows, input: usize) {
         Chain::load(self, rows, input);
-    }
-
-    fn add_split(&mut self, split: Rows) -> Result<()> {
-        Chain::add_split(self, split)
     }
 }
 
@@ -351,9 +326,5 @@ impl<T: Data> Chain for BoxedChain<T> {
 
     fn load(&mut self, rows: Rows, input: usize) {
         self.chain.load(rows, input);
-    }
-
-    fn add_split(&mut self, split: Rows) -> Result<()> {
-        self.chain.add_split(split)
     }
 }

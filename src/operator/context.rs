@@ -13,8 +13,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::event_time::AlignmentGroups;
-use super::small_state::{Portions, SmallStates, StateKind, WATERMARK};
-use super::{Hold, SideEmitter, SideId, SideOutput, SplitNames};
+use super::small_state::{PARALLELISM, Portions, SmallStates, StateKind, WATERMARK};
+use super::{Blocking, Hold, SideEmitter, SideId, SideOutput, SplitNames};
 use crate::error::{Error, Result};
 use crate::io::Surroundings;
 use crate::model::{Data, Key, MaxParallelism};
@@ -165,8 +165,13 @@ pub struct SubtaskContext {
     pub clock: Arc<dyn Clock>,
     /// What the subtask counts.
     pub counters: Counters,
-    /// Wakes the subtask, from any thread: its operators then hear [`Event::Woken`](super::Event::Woken).
+    /// Wakes the subtask, from any thread: its reader is called again, its operators receive
+    /// [`Event::Woken`](super::Event::Woken), and its writers are told.
     pub wake: Wake,
+    /// Leads to the blocking pool.
+    pub blocking: Blocking,
+    /// The source or sink that opens now; empty while an operator does.
+    pub uid: Arc<str>,
     /// Whether a source is at the head of the block.
     pub(crate) is_source: bool,
     /// The names of the source's splits.
@@ -202,6 +207,8 @@ impl SubtaskContext {
             clock,
             counters: Counters::default(),
             wake: Wake::default(),
+            blocking: Blocking::inline(),
+            uid: "".into(),
             is_source: false,
             split_names: SplitNames::default(),
             hold: Hold::default(),
@@ -221,6 +228,15 @@ impl SubtaskContext {
     /// If they cannot be decoded as `T`.
     pub fn restored_state<T: DeserializeOwned>(&self, uid: &str, kind: StateKind<'_>) -> Result<Vec<T>> {
         self.restored.as_ref().map_or(Ok(Vec::new()), |restored| restored.state.get(uid, kind))
+    }
+
+    /// How many subtasks the source or sink that opens now had in the checkpoint to begin from; `None` if it was not part
+    /// of it.
+    ///
+    /// # Errors
+    /// If the checkpoint cannot be decoded.
+    pub fn restored_parallelism(&self) -> Result<Option<u32>> {
+        Ok(self.restored_state(&self.uid, PARALLELISM)?.first().copied())
     }
 
     /// The watermark that `uid` had received when the snapshot was taken; [`Timestamp::MIN`] without one.

@@ -7,7 +7,7 @@ use millstream_actors::packet::Rows;
 use millstream_actors::time::{TimeSignal, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::chain::{BATCH_OF_LOOK_AHEAD, FOREIGN_BATCH, NO_READER, end_time};
+use super::chain::{BATCH_OF_LOOK_AHEAD, FOREIGN_BATCH, end_time};
 use super::{Chain, Emit, Event, HeadStatus, PartVisitor, Step};
 use crate::error::Result;
 use crate::model::{Data, Key, Keyed, Record, RecordBatch};
@@ -149,9 +149,5 @@ impl<M: Meeting> Chain for EitherHead<M> {
                 (Either::Right(batch.values.into_iter()), batch.times.into_iter())
             }
         };
-    }
-
-    fn add_split(&mut self, _split: Rows) -> Result<()> {
-        panic!("{NO_READER}");
     }
 }

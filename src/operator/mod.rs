@@ -2,6 +2,7 @@
 
 pub mod aggregate;
 mod async_map;
+mod blocking;
 mod chain;
 mod context;
 mod dedup;
@@ -10,6 +11,7 @@ pub mod event_time;
 mod filter;
 mod flat_map;
 mod fold;
+mod hold;
 mod inspect;
 mod join;
 mod key_by;
@@ -22,10 +24,12 @@ mod side_output;
 mod sink;
 mod small_state;
 mod source_head;
+mod split_names;
 mod watch;
 pub mod window;
 
 pub use async_map::{AsyncMap, AsyncMapOperator, Retries};
+pub use blocking::{Blocking, Pending};
 pub use chain::{BatchHead, BoxedChain, Chain, HeadStatus, Step, Then};
 pub(crate) use context::Arrivals;
 pub use context::{Counter, Counters, CountersView, Restored, SubtaskContext};
@@ -34,13 +38,14 @@ pub use either_head::{Apart, BothKeyed, Either, EitherHead, Meeting};
 pub use filter::{Filter, TryFilter};
 pub use flat_map::{FlatMap, TryFlatMap};
 pub use fold::{Fold, Reduce};
+pub(crate) use hold::Hold;
 pub use inspect::{Inspect, TryInspect};
 pub use join::{Bounds, Change, IntervalJoin, LookupJoin, TemporalJoin};
 pub use key_by::KeyBy;
 pub use map::{Map, TryMap};
 pub use map_with_state::MapWithState;
 pub use partition::{ByKeyGroup, Custom, First, Local, Partition, Random, RoundRobin};
-pub use parts::{After, PartVisitor, TransactionalOutput};
+pub use parts::{After, BlockInput, PartVisitor, Revoked, TransactionalOutput};
 pub use process::{
     Aggregating, AggregatingState, BroadcastProcess, BroadcastState, BroadcastStates, CoProcess, KeyContext,
     KeyedBroadcastContext, KeyedBroadcastProcess, KeyedProcess, KeyedState, List, ListState, Map as KeyedMap, MapState,
@@ -55,7 +60,7 @@ pub(crate) use small_state::Portion;
 pub use small_state::{Elements, Sharing, SmallStates, StateKind};
 pub(crate) use small_state::{Portions, share_out};
 pub use source_head::SourceHead;
-pub(crate) use source_head::{Hold, SplitNames};
+pub(crate) use split_names::SplitNames;
 
 use std::time::Duration;
 

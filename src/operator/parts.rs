@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use millstream_actors::ids::CheckpointId;
+use millstream_actors::packet::Rows;
 use millstream_actors::task::Emission;
 use millstream_actors::time::Timestamp;
 use millstream_actors::time_view::TaskTime;
@@ -56,6 +57,11 @@ pub trait PartVisitor {
         let _ = output;
     }
 
+    /// What reads at the head of the block.
+    fn input(&mut self, input: &mut dyn BlockInput) {
+        let _ = input;
+    }
+
     /// What makes watermarks here, and which window waits for one: the operator fills in what it knows. What an operator
     /// further downstream knows takes the place of what came before.
     fn event_time(&mut self, describe: &mut dyn FnMut(&mut TaskTime) -> Result<()>) {
@@ -94,6 +100,45 @@ pub trait TransactionalOutput {
     fn completed(&mut self, checkpoint: CheckpointId, commits: &mut Vec<BlockingJob>) -> Result<()>;
 }
 
+/// A split that was taken back, with the position reached in it; `None` if nothing of it is left.
+pub type Revoked = Option<Rows>;
+
+/// What reads splits, at the head of a block.
+pub trait BlockInput {
+    /// Takes one more split.
+    ///
+    /// # Errors
+    /// If the split cannot be opened.
+    ///
+    /// # Panics
+    /// If it is a split of another source.
+    fn add_split(&mut self, split: Rows) -> Result<()>;
+
+    /// Gives back the split of this name, with the position reached in it. Until it is released it stays in snapshots.
+    ///
+    /// # Errors
+    /// If the reader cannot give it back.
+    fn revoke(&mut self, name: &str) -> Result<Revoked>;
+
+    /// The split of this name, which was given back, has arrived: it is no longer a part of this subtask's snapshots.
+    fn released(&mut self, name: &str);
+
+    /// The names of the splits that it has.
+    fn split_names(&self) -> Vec<String>;
+
+    /// Notes down the positions that belong to `checkpoint`. Called before the small state is visited.
+    ///
+    /// # Errors
+    /// If the reader cannot tell them.
+    fn prepare(&mut self, checkpoint: CheckpointId) -> Result<()>;
+
+    /// `checkpoint` is complete.
+    ///
+    /// # Errors
+    /// If the reader says that the job must not go on.
+    fn completed(&mut self, checkpoint: CheckpointId) -> Result<()>;
+}
+
 /// Something with parts: an operator, or a whole chain of them.
 pub(crate) trait HasParts {
     /// Shows each part to the visitor.
@@ -128,6 +173,8 @@ pub(crate) struct Declared {
     pub(crate) may_be_full: bool,
     /// Whether a part writes outside of the job.
     pub(crate) writes: bool,
+    /// Whether there is a reader at the head.
+    pub(crate) reads: bool,
 }
 
 impl Declared {
@@ -185,6 +232,10 @@ impl PartVisitor for Declared {
 
     fn output(&mut self, _: &mut dyn TransactionalOutput) {
         self.writes = true;
+    }
+
+    fn input(&mut self, _: &mut dyn BlockInput) {
+        self.reads = true;
     }
 }
 
@@ -311,20 +362,43 @@ fn each_output(
     outputs.outcome
 }
 
+/// Does something with the reader at the head; `None` if there is no reader.
+pub(crate) fn with_input<T>(
+    parts: &mut impl HasParts,
+    with: impl FnOnce(&mut dyn BlockInput) -> Result<T>,
+) -> Option<Result<T>> {
+    struct Input<F, T> {
+        with: Option<F>,
+        outcome: Option<Result<T>>,
+    }
+    impl<T, F: FnOnce(&mut dyn BlockInput) -> Result<T>> PartVisitor for Input<F, T> {
+        fn input(&mut self, input: &mut dyn BlockInput) {
+            if let Some(with) = self.with.take() {
+                self.outcome = Some(with(input));
+            }
+        }
+    }
+    let mut input = Input { with: Some(with), outcome: None };
+    parts.visit_parts(&mut input);
+    input.outcome
+}
+
 /// Flushes all outputs.
 pub(crate) fn flush(parts: &mut impl HasParts) -> Result<()> {
     each_output(parts, &mut |output| output.flush())
 }
 
-/// Ends the transactions of all outputs; gives the blocking work of sealing them.
+/// Notes down the positions of the reader and ends the transactions of all outputs; gives the blocking work of sealing them.
 pub(crate) fn prepare(parts: &mut impl HasParts, checkpoint: CheckpointId) -> Result<Vec<BlockingJob>> {
+    with_input(parts, |input| input.prepare(checkpoint)).transpose()?;
     let mut seals = Vec::new();
     each_output(parts, &mut |output| output.prepare(checkpoint, &mut seals))?;
     Ok(seals)
 }
 
-/// Gives the blocking work of committing what `checkpoint` completes.
+/// Reports to the reader that `checkpoint` is complete; gives the blocking work of committing what it completes.
 pub(crate) fn completed(parts: &mut impl HasParts, checkpoint: CheckpointId) -> Result<Vec<BlockingJob>> {
+    with_input(parts, |input| input.completed(checkpoint)).transpose()?;
     let mut commits = Vec::new();
     each_output(parts, &mut |output| output.completed(checkpoint, &mut commits))?;
     Ok(commits)

@@ -7,13 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use millstream_actors::ids::CheckpointId;
 use millstream_actors::sabotage::Sabotage;
 
-use super::{BlockingJob, Counter, Emit, Operator, PartVisitor, StateKind, SubtaskContext, TransactionalOutput};
+use super::small_state::PARALLELISM;
+use super::{BlockingJob, Counter, Emit, Event, Operator, PartVisitor, StateKind, SubtaskContext, TransactionalOutput};
 use crate::error::{Error, Result};
 use crate::io::{Capture, Committer, Sink, SinkWriter};
 use crate::model::Record;
 
 /// Transactions that are sealed and not known to be committed, each with the checkpoint it belongs to.
 const PENDING: StateKind<'_> = StateKind::split("pending transactions");
+
+/// The files of these transactions.
+const FILES: StateKind<'_> = StateKind::split("files of transactions");
 
 /// Transactions that are sealed and not known to be committed, by the checkpoint they belong to.
 type Pending<T> = BTreeMap<CheckpointId, Vec<T>>;
@@ -55,6 +59,13 @@ impl<S: Sink> Operator for SinkOperator<S> {
         }
     }
 
+    fn on_event<E: Emit<Infallible>>(&mut self, event: Event, _out: &mut E) -> Result<()> {
+        match &mut self.0 {
+            Outlet::Own(writes) => writes.on_event(event),
+            Outlet::Captured(writes) => writes.on_event(event),
+        }
+    }
+
     fn parts(&mut self, visitor: &mut dyn PartVisitor) {
         match &mut self.0 {
             Outlet::Own(writes) => writes.parts(visitor),
@@ -65,7 +76,8 @@ impl<S: Sink> Operator for SinkOperator<S> {
 
 /// Carries the transactions of a sink from their writer to their commit.
 struct TwoPhase<S: Sink> {
-    uid: String,
+    uid: Arc<str>,
+    parallelism: u32,
     writer: S::Writer,
     committer: Arc<S::Committer>,
     /// Shared with commits on the pool, which take out what they have committed.
@@ -76,6 +88,7 @@ struct TwoPhase<S: Sink> {
 
 impl<S: Sink> TwoPhase<S> {
     fn open(uid: &str, sink: &S, context: &mut SubtaskContext) -> Result<Self> {
+        context.uid = uid.into();
         let committer = sink.committer(context)?;
         let restored = context.restored_state::<(CheckpointId, S::Transaction)>(uid, PENDING)?;
         let committed = restored.into_iter().map(|(_, transaction)| transaction).collect::<Vec<_>>();
@@ -89,8 +102,8 @@ impl<S: Sink> TwoPhase<S> {
         }
         let writer = sink.writer(context)?;
         let (records_out, sabotage) = (context.counters.records_out.clone(), context.sabotage);
-        let (uid, committer) = (uid.to_owned(), Arc::new(committer));
-        Ok(Self { uid, writer, committer, pending: Arc::default(), records_out, sabotage })
+        let (uid, parallelism, committer) = (Arc::clone(&context.uid), context.parallelism, Arc::new(committer));
+        Ok(Self { uid, parallelism, writer, committer, pending: Arc::default(), records_out, sabotage })
     }
 
     #[inline(always)]
@@ -99,8 +112,17 @@ impl<S: Sink> TwoPhase<S> {
         self.writer.write(record)
     }
 
+    fn on_event(&mut self, event: Event) -> Result<()> {
+        match event {
+            Event::ProcessingTime(now) if self.writer.due().is_some_and(|due| due <= now) => self.writer.on_time(now),
+            Event::Woken => self.writer.woken(),
+            _ => Ok(()),
+        }
+    }
+
     fn parts(&mut self, visitor: &mut dyn PartVisitor) {
         visitor.output(self);
+        visitor.small_state(&self.uid, PARALLELISM, &mut |elements| elements.put(&self.parallelism));
         visitor.small_state(&self.uid, PENDING, &mut |elements| {
             if self.sabotage == Some(Sabotage::DropPendingTransactions) {
                 return Ok(());
@@ -109,6 +131,13 @@ impl<S: Sink> TwoPhase<S> {
             let transactions = pending.iter().flat_map(|(checkpoint, of)| of.iter().map(move |one| (checkpoint, one)));
             transactions.into_iter().try_for_each(|transaction| elements.put(&transaction))
         });
+        visitor.small_state(&self.uid, FILES, &mut |elements| {
+            let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            let files = pending.values().flatten().flat_map(|transaction| self.committer.files(transaction));
+            files.into_iter().try_for_each(|file| elements.put(&file))
+        });
+        visitor.due(&mut || Ok(self.writer.due()));
+        visitor.room(&mut || self.writer.room());
     }
 }
 

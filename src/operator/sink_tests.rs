@@ -1,6 +1,7 @@
 //! The scenarios that the semantics of sinks with transactions name, on a sink that lives in memory.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use millstream_actors::ids::Attempt;
 use millstream_actors::time::{Clock, Moment, Timestamp};
@@ -221,4 +222,139 @@ fn p5_commit_that_fails_at_the_restore_fails_the_attempt_and_is_tried_again() {
     memory.inside().fails = false;
     Written::open(&memory, Some((0, checkpoint))).unwrap();
     assert_eq!(memory.visible(), [42]);
+}
+
+/// Keeps numbers until there are three, or a time has come; takes none while it is told not to.
+struct Batches {
+    told: Arc<Mutex<Vec<String>>>,
+    kept: Vec<u32>,
+    is_busy: bool,
+}
+
+/// A sink whose transactions have a file each. Clones are the same.
+#[derive(Clone, Default)]
+struct BatchSink(Arc<Mutex<Vec<String>>>);
+
+impl Sink for BatchSink {
+    type In = u32;
+    type Transaction = u64;
+    type Writer = Batches;
+    type Committer = Self;
+
+    fn committer(&self, context: &SubtaskContext) -> Result<Self> {
+        let before = context.restored_parallelism()?;
+        self.0.lock().unwrap().push(format!("'{}' of {before:?} subtasks", context.uid));
+        Ok(self.clone())
+    }
+
+    fn writer(&self, _: &mut SubtaskContext) -> Result<Batches> {
+        Ok(Batches { told: Arc::clone(&self.0), kept: Vec::new(), is_busy: false })
+    }
+}
+
+impl SinkWriter for Batches {
+    type In = u32;
+    type Transaction = u64;
+
+    fn write(&mut self, record: Record<u32>) -> Result<()> {
+        self.kept.push(record.value);
+        self.is_busy = self.kept.len() == 3;
+        Ok(())
+    }
+
+    fn prepare(&mut self, checkpoint: CheckpointId) -> Result<Prepared<u64>> {
+        Ok(Prepared { transactions: vec![checkpoint.0], seal: None })
+    }
+
+    fn room(&mut self) -> usize {
+        if self.is_busy { 0 } else { 3 - self.kept.len() }
+    }
+
+    fn due(&mut self) -> Option<Timestamp> {
+        (!self.kept.is_empty()).then(|| Timestamp::from_millis(10))
+    }
+
+    fn on_time(&mut self, now: Timestamp) -> Result<()> {
+        self.told.lock().unwrap().push(format!("{:?} at {now}", std::mem::take(&mut self.kept)));
+        Ok(())
+    }
+
+    fn woken(&mut self) -> Result<()> {
+        self.told.lock().unwrap().push("woken".to_owned());
+        (self.is_busy, self.kept) = (false, Vec::new());
+        Ok(())
+    }
+}
+
+impl Committer for BatchSink {
+    type Transaction = u64;
+
+    fn commit(&self, _: &[u64]) -> Result<()> {
+        Ok(())
+    }
+
+    fn abort(&self, _: &[u64]) -> Result<()> {
+        Ok(())
+    }
+
+    fn list_pending(&self) -> Result<Vec<u64>> {
+        Ok(Vec::new())
+    }
+
+    fn files(&self, transaction: &u64) -> Vec<PathBuf> {
+        vec![format!("rows-{transaction}").into()]
+    }
+}
+
+fn open_batches(sink: &BatchSink, parallelism: u32, restored: Option<SmallStates>) -> SinkOperator<BatchSink> {
+    let mut context = SubtaskContext::new(0, parallelism, Attempt(1), "run", Arc::new(Still));
+    context.restored = restored.map(|state| Restored { checkpoint: CheckpointId(1), state });
+    SinkOperator::open("batches", sink, &mut context).unwrap()
+}
+
+#[test]
+fn writer_is_asked_for_room_and_told_of_time_and_of_being_woken() {
+    let sink = BatchSink::default();
+    let mut operator = open_batches(&sink, 1, None);
+    let mut nothing = Vec::<Record<Infallible>>::new();
+    let room = |operator: &mut SinkOperator<_>| parts::room_in(&mut OfOperator(operator));
+    let due = |operator: &mut SinkOperator<_>| parts::due_of(&mut OfOperator(operator)).unwrap();
+    assert_eq!((room(&mut operator), due(&mut operator)), (3, None));
+    operator.on_record(Record::new(1), &mut nothing).unwrap();
+    assert_eq!((room(&mut operator), due(&mut operator)), (2, Some(Timestamp::from_millis(10))));
+    for millis in [9, 10, 11] {
+        operator.on_event(Event::ProcessingTime(Timestamp::from_millis(millis)), &mut nothing).unwrap();
+    }
+    (2..5).for_each(|value| operator.on_record(Record::new(value), &mut nothing).unwrap());
+    assert_eq!(room(&mut operator), 0);
+    operator.on_event(Event::Woken, &mut nothing).unwrap();
+    assert_eq!(room(&mut operator), 3);
+    assert_eq!(sink.0.lock().unwrap()[1..], ["[1] at 10", "woken"], "and not before or after it has waited for");
+}
+
+#[test]
+fn files_of_transactions_are_in_the_snapshot_until_they_are_committed() {
+    let sink = BatchSink::default();
+    let mut operator = open_batches(&sink, 1, None);
+    let mut files = |checkpoint: u64| {
+        parts::prepare(&mut OfOperator(&mut operator), CheckpointId(checkpoint)).unwrap();
+        let state = parts::small_states_of(&mut OfOperator(&mut operator)).unwrap();
+        for commit in parts::completed(&mut OfOperator(&mut operator), CheckpointId(checkpoint / 2)).unwrap() {
+            commit().unwrap();
+        }
+        state.get::<PathBuf>("batches", FILES).unwrap()
+    };
+    assert_eq!(files(1), [PathBuf::from("rows-1")]);
+    assert_eq!(files(2), ["rows-1", "rows-2"].map(PathBuf::from));
+    assert_eq!(files(3), ["rows-2", "rows-3"].map(PathBuf::from));
+}
+
+#[test]
+fn committer_learns_how_many_subtasks_there_were_in_the_checkpoint() {
+    let sink = BatchSink::default();
+    let mut operator = open_batches(&sink, 4, None);
+    parts::prepare(&mut OfOperator(&mut operator), CheckpointId(1)).unwrap();
+    let state = parts::small_states_of(&mut OfOperator(&mut operator)).unwrap();
+    open_batches(&sink, 3, Some(state));
+    assert_eq!(*sink.0.lock().unwrap(), ["'batches' of None subtasks", "'batches' of Some(4) subtasks"]);
 }

@@ -24,6 +24,12 @@ impl<'a> StateKind<'a> {
         Self { name, sharing: Sharing::Split }
     }
 
+    /// Elements that are equal in all subtasks.
+    #[must_use]
+    pub const fn broadcast(name: &'a str) -> Self {
+        Self { name, sharing: Sharing::Broadcast }
+    }
+
     /// A number, of which the least counts where several subtasks become one.
     #[must_use]
     pub const fn min(name: &'a str) -> Self {
@@ -33,6 +39,9 @@ impl<'a> StateKind<'a> {
 
 /// The watermark that an operator has received.
 pub(crate) const WATERMARK: StateKind<'_> = StateKind::min("time/watermark");
+
+/// How many subtasks a source or sink has.
+pub(crate) const PARALLELISM: StateKind<'_> = StateKind::broadcast("io/parallelism");
 
 /// How the elements of a state are shared out among subtasks that begin from a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +85,11 @@ impl Elements<'_> {
     pub fn put<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<()> {
         self.encoded.push(model::encode(element).map_err(|source| Error::codec(self.uid, source))?);
         Ok(())
+    }
+
+    /// Adds an element that is encoded already.
+    pub(crate) fn put_encoded(&mut self, element: Vec<u8>) {
+        self.encoded.push(element);
     }
 }
 

@@ -1,18 +1,25 @@
-//! The head of a block that reads: drives the reader of a source, and tells the operators behind it of its splits.
+//! The head of a block that reads: drives the reader of a source, and reports its splits to the operators downstream.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use millstream_actors::ids::CheckpointId;
 use millstream_actors::packet::Rows;
 use millstream_actors::time::TimeSignal;
 use millstream_actors::time_view::Origin;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::chain::end_time;
-use super::{Chain, Counter, Emit, Event, HeadStatus, PartVisitor, StateKind, Step, SubtaskContext};
-use crate::error::Result;
-use crate::io::{ReadStatus, SourceReader, SplitNumber, SplitSignal};
-use crate::model::{Data, Record};
+use super::small_state::PARALLELISM;
+use super::{
+    BlockInput, Chain, Counter, Emit, Event, HeadStatus, Hold, PartVisitor, Revoked, SplitNames, StateKind, Step,
+    SubtaskContext,
+};
+use crate::error::{Error, Result};
+use crate::io::{ReadStatus, SourceReader, SplitNumber, SplitSchema, SplitSignal};
+use crate::model::{self, Data, Record};
 
 /// How long a reader waits that is held back. Whoever holds it wakes the subtask earlier to release it.
 const HELD: Duration = Duration::from_secs(1);
@@ -20,9 +27,17 @@ const HELD: Duration = Duration::from_secs(1);
 /// The unfinished splits of a reader, with the positions reached in them.
 const POSITIONS: StateKind<'_> = StateKind::split("positions");
 
+/// The schema of these splits.
+const SCHEMA: StateKind<'_> = StateKind::broadcast("split schema");
+
+/// Snapshots of which it is not known that their checkpoints are complete, at most: positions of older ones are forgotten.
+const MOST_SNAPSHOTS: usize = 8;
+
 /// The head of a block that reads.
-pub struct SourceHead<R> {
+pub struct SourceHead<R: SourceReader> {
     uid: Arc<str>,
+    schema: SplitSchema,
+    parallelism: u32,
     reader: R,
     records_in: Counter,
     next: SplitNumber,
@@ -30,31 +45,54 @@ pub struct SourceHead<R> {
     current: Option<SplitNumber>,
     /// Splits that the operators have not been told of.
     taken: Vec<SplitNumber>,
+    /// Splits that the reader has given back, and of which the operators have not been told.
+    removed: Vec<SplitNumber>,
+    /// Splits that were given back, encoded with their positions, by name: in every snapshot until their enumerator has
+    /// them.
+    leaving: BTreeMap<Arc<str>, Vec<u8>>,
     /// For a reader that does not keep its splits apart: the one split that all of them are taken for.
     whole: Option<SplitNumber>,
     names: SplitNames,
     is_unassigned: bool,
     hold: Hold,
+    paused: BTreeSet<SplitNumber>,
+    /// The positions of each snapshot whose checkpoint may still become complete.
+    snapshots: BTreeMap<CheckpointId, Vec<R::Split>>,
 }
 
 impl<R: SourceReader> SourceHead<R>
 where
-    R::Split: serde::Serialize + serde::de::DeserializeOwned,
+    R::Split: Serialize + DeserializeOwned,
 {
     /// Puts the splits of the snapshot back into `reader`.
-    pub(crate) fn open(uid: &str, reader: R, context: &mut SubtaskContext) -> Result<Self> {
+    ///
+    /// # Errors
+    /// If they are of another schema, or the reader cannot take them.
+    pub(crate) fn open(uid: &str, schema: SplitSchema, reader: R, context: &mut SubtaskContext) -> Result<Self> {
+        for (name, version) in context.restored_state::<(String, u32)>(uid, SCHEMA)? {
+            schema.check(uid, &name, version)?;
+        }
         context.is_source = true;
+        if R::PAUSES_SPLITS {
+            context.hold.can_pause_splits();
+        }
         let mut head = Self {
             uid: uid.into(),
+            schema,
+            parallelism: context.parallelism,
             reader,
             records_in: context.counters.records_in.clone(),
             next: SplitNumber::default(),
             current: None,
             taken: Vec::new(),
+            removed: Vec::new(),
+            leaving: BTreeMap::new(),
             whole: None,
             names: context.split_names.clone(),
             is_unassigned: false,
             hold: context.hold.clone(),
+            paused: BTreeSet::new(),
+            snapshots: BTreeMap::new(),
         };
         for split in context.restored_state::<R::Split>(uid, POSITIONS)? {
             head.take(split)?;
@@ -66,23 +104,23 @@ where
 impl<R: SourceReader> SourceHead<R> {
     fn take(&mut self, split: R::Split) -> Result<()> {
         let number = self.next;
+        self.next = number.next();
         match self.reader.split_name(&split) {
             Some(name) => self.names.insert(number, name),
             None if self.whole.is_none() => {
                 self.whole = Some(number);
                 self.names.insert(number, format!("all splits of '{}'", self.uid));
             }
-            None => return self.reader.add_split(split),
+            None => return self.reader.add_split(number, split),
         }
         self.taken.push(number);
-        self.next = number.next();
-        self.reader.add_split(split)
+        self.reader.add_split(number, split)
     }
 
-    /// Tells the operators of the splits that were taken.
+    /// Reports to the operators which splits were taken and which were given back.
     #[cold]
     fn announce<T, E: Emit<T>>(&mut self, out: &mut E) -> Result<()> {
-        if std::mem::take(&mut self.is_unassigned) {
+        if !self.taken.is_empty() && std::mem::take(&mut self.is_unassigned) {
             out.signal(TimeSignal::Active)?;
         }
         for split in std::mem::take(&mut self.taken) {
@@ -91,11 +129,29 @@ impl<R: SourceReader> SourceHead<R> {
                 out.split(SplitSignal::Reading(split))?;
             }
         }
+        for split in std::mem::take(&mut self.removed) {
+            self.current.take_if(|current| *current == split);
+            out.split(SplitSignal::Finished(split))?;
+        }
+        Ok(())
+    }
+
+    /// Pauses the splits that are to wait now and resumes those that are not.
+    #[cold]
+    fn pause_and_resume(&mut self) -> Result<()> {
+        let Some(paused) = self.hold.take_change() else { return Ok(()) };
+        for split in self.paused.difference(&paused) {
+            self.reader.pause_split(*split, false)?;
+        }
+        for split in paused.difference(&self.paused) {
+            self.reader.pause_split(*split, true)?;
+        }
+        self.paused = paused;
         Ok(())
     }
 }
 
-/// Counts what a reader emits, says what changes about its splits, and forgets the names of those that are finished.
+/// Counts what a reader emits, reports what changes about its splits, and forgets the names of those that are finished.
 struct Passing<'a, E> {
     out: &'a mut E,
     records: usize,
@@ -117,7 +173,7 @@ impl<T, E: Emit<T>> Emit<T> for Passing<'_, E> {
     #[inline]
     fn split(&mut self, signal: SplitSignal) -> Result<()> {
         match signal {
-            // A reader says so each time it is called.
+            // A reader reports it each time it is called.
             SplitSignal::Reading(split) if self.current.replace(split) == Some(split) => return Ok(()),
             SplitSignal::Finished(split) => {
                 self.names.remove(split);
@@ -132,17 +188,20 @@ impl<T, E: Emit<T>> Emit<T> for Passing<'_, E> {
 impl<R: SourceReader> Chain for SourceHead<R>
 where
     R::Out: Data,
-    R::Split: serde::Serialize + Send + 'static,
+    R::Split: Serialize + Send + 'static,
 {
     type Out = R::Out;
 
     #[inline]
     fn run<E: Emit<R::Out>>(&mut self, limit: usize, out: &mut E) -> Result<Step> {
-        if !self.taken.is_empty() {
+        if !self.taken.is_empty() || !self.removed.is_empty() {
             self.announce(out)?;
         }
-        if self.hold.is_set() {
-            return Ok(Step { records: 0, head: HeadStatus::Read(ReadStatus::Wait(HELD)) });
+        if self.hold.asks() {
+            self.pause_and_resume()?;
+            if self.hold.is_set() {
+                return Ok(Step { records: 0, head: HeadStatus::Read(ReadStatus::Wait(HELD)) });
+            }
         }
         let mut passing = Passing { out, records: 0, current: &mut self.current, names: &self.names };
         let status = self.reader.read(limit, &mut passing)?;
@@ -161,19 +220,30 @@ where
     }
 
     fn on_event<E: Emit<R::Out>>(&mut self, event: Event, out: &mut E) -> Result<()> {
-        if event == Event::Unassigned && !std::mem::replace(&mut self.is_unassigned, true) {
-            out.split(SplitSignal::Unassigned)?;
-            out.signal(TimeSignal::Idle)?;
+        match event {
+            Event::Unassigned if !std::mem::replace(&mut self.is_unassigned, true) => {
+                out.split(SplitSignal::Unassigned)?;
+                out.signal(TimeSignal::Idle)?;
+            }
+            Event::ProcessingTime(_) => self.names.refresh(|split| self.reader.progress(split)),
+            _ => {}
         }
         end_time(event, out)
     }
 
     fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        visitor.input(self);
+        visitor.small_state(&self.uid, PARALLELISM, &mut |parallelism| parallelism.put(&self.parallelism));
+        visitor.small_state(&self.uid, SCHEMA, &mut |schema| schema.put(&(self.schema.name, self.schema.version)));
         visitor.small_state(&self.uid, POSITIONS, &mut |positions| {
-            self.reader.snapshot().iter().try_for_each(|split| positions.put(split))
+            let latest = self.snapshots.last_key_value();
+            latest.into_iter().flat_map(|(_, splits)| splits).try_for_each(|split| positions.put(split))?;
+            self.leaving.values().for_each(|encoded| positions.put_encoded(encoded.clone()));
+            Ok(())
         });
         visitor.event_time(&mut |time| {
             time.origin = Some(Origin::Source { uid: Arc::clone(&self.uid) });
+            time.splits = Some(self.names.all());
             Ok(())
         });
     }
@@ -181,44 +251,70 @@ where
     fn load(&mut self, _rows: Rows, _input: usize) {
         panic!("a source has no inputs");
     }
+}
 
+impl<R: SourceReader> BlockInput for SourceHead<R>
+where
+    R::Split: Serialize + Send + 'static,
+{
     fn add_split(&mut self, split: Rows) -> Result<()> {
         let split = split.downcast::<R::Split>().ok();
         self.take(*split.expect("a source's enumerator hands out the splits of its reader"))
     }
+
+    fn revoke(&mut self, name: &str) -> Result<Revoked> {
+        if self.whole.is_some() {
+            let uid = &self.uid;
+            return Err(Error::other(format!(
+                "the reader of '{uid}' gives its splits no names: '{name}' is none of them"
+            )));
+        }
+        let Some(number) = self.names.find(name) else { return Ok(None) };
+        let split = self.reader.remove_split(number)?;
+        self.names.remove(number);
+        // One that the operators have not been told of need not be reported.
+        match self.taken.iter().position(|taken| *taken == number) {
+            Some(position) => drop(self.taken.remove(position)),
+            None => self.removed.push(number),
+        }
+        self.paused.remove(&number);
+        let Some(split) = split else { return Ok(None) };
+        let encoded = model::encode(&split).map_err(|source| Error::codec(&self.uid, source))?;
+        self.leaving.insert(name.into(), encoded);
+        Ok(Some(Box::new(split)))
+    }
+
+    fn released(&mut self, name: &str) {
+        self.leaving.remove(name);
+    }
+
+    fn split_names(&self) -> Vec<String> {
+        if self.whole.is_some() {
+            return Vec::new();
+        }
+        self.names.all().iter().map(|split| split.name.to_string()).collect()
+    }
+
+    fn prepare(&mut self, checkpoint: CheckpointId) -> Result<()> {
+        let positions = self.reader.snapshot(checkpoint)?;
+        self.names.refresh(|split| self.reader.progress(split));
+        self.snapshots.insert(checkpoint, positions);
+        if self.snapshots.len() > MOST_SNAPSHOTS {
+            self.snapshots.pop_first();
+        }
+        Ok(())
+    }
+
+    fn completed(&mut self, checkpoint: CheckpointId) -> Result<()> {
+        let later = self.snapshots.split_off(&checkpoint.next());
+        let complete = std::mem::replace(&mut self.snapshots, later);
+        match complete.get(&checkpoint) {
+            Some(positions) => self.reader.checkpoint_complete(checkpoint, positions),
+            None => Ok(()),
+        }
+    }
 }
 
-/// The names of the splits that a subtask has, for those who explain a watermark.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct SplitNames(Arc<Mutex<BTreeMap<SplitNumber, Arc<str>>>>);
-
-impl SplitNames {
-    fn insert(&self, split: SplitNumber, name: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(split, name.into());
-    }
-
-    fn remove(&self, split: SplitNumber) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&split);
-    }
-
-    /// What `split` is called.
-    pub(crate) fn name(&self, split: SplitNumber) -> Option<Arc<str>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&split).cloned()
-    }
-}
-
-/// Holds back the reader at the head of the block, for an operator behind it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Hold(Arc<std::sync::atomic::AtomicBool>);
-
-impl Hold {
-    /// Lets the reader wait, or go on.
-    pub(crate) fn set(&self, holds: bool) {
-        self.0.store(holds, std::sync::atomic::Ordering::Relaxed);
-    }
-
-    /// Whether it waits.
-    pub(crate) fn is_set(&self) -> bool {
-        self.0.load(std::sync::atomic::Ordering::Relaxed)
-    }
-}
+#[cfg(test)]
+#[path = "source_head_tests.rs"]
+mod tests;

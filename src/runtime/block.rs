@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use millstream_actors::channel::Outputs;
 use millstream_actors::error::{Failure, FailureKind};
+use millstream_actors::faults::{Work, WorkKind};
 use millstream_actors::ids::{ChannelId, CheckpointId};
 use millstream_actors::packet::Rows;
 use millstream_actors::sabotage::Sabotage;
@@ -22,8 +23,8 @@ use crate::io::ReadStatus;
 use crate::model;
 use crate::operator::parts::{self, Declared, TablesOf};
 use crate::operator::{
-    Arrivals, BlockingJob, Chain, Counters, CountersView, Event, HeadStatus, Restored, SmallStates, StateKind,
-    SubtaskContext,
+    Arrivals, Blocking, BlockingJob, Chain, Counters, CountersView, Event, HeadStatus, Restored, SmallStates,
+    StateKind, SubtaskContext,
 };
 use crate::state::{self, KeyedTable, StateError, Store, VisitTables};
 
@@ -66,6 +67,7 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
         let index = opening.subtask.index;
         let clock = Arc::clone(&opening.environment.clock);
         let mut context = SubtaskContext::new(index, deploy.parallelism, opening.attempt, &deploy.run, clock);
+        context.blocking = blocking_of(&opening);
         context.wake = opening.wake;
         context.surroundings = deploy.surroundings.clone();
         context.alignment_groups = deploy.alignment_groups.clone();
@@ -115,6 +117,13 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
             sabotage: context.sabotage,
         })
     }
+}
+
+/// Leads readers and writers of the subtask to the blocking pool.
+fn blocking_of(opening: &TaskOpening) -> Blocking {
+    let (environment, subtask) = (opening.environment.clone(), opening.subtask);
+    let work = Work { kind: WorkKind::Connector, subtask: Some(subtask), checkpoint: None };
+    Blocking::new(move |job| environment.run(work, job), opening.wake.clone())
 }
 
 /// `error` of a block or source, for the actors.
@@ -255,6 +264,7 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
             HeadStatus::BatchDone => Then::BatchDone,
             HeadStatus::BatchGoesOn | HeadStatus::Read(ReadStatus::More) => Then::More,
             HeadStatus::Read(ReadStatus::Wait(time)) => Then::Wait(time),
+            HeadStatus::Read(ReadStatus::UntilWoken) => Then::UntilWoken,
             HeadStatus::Read(ReadStatus::SplitsFinished) => Then::SplitsFinished,
         };
         Ok(Progress { records: step.records, then })
@@ -406,8 +416,8 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
     }
 
     fn add_split(&mut self, split: Rows) -> Result<(), Failure> {
-        let added = self.chain.add_split(split);
-        self.guard(added)
+        let added = parts::with_input(&mut self.chain, |input| input.add_split(split));
+        self.guard(added.unwrap_or_else(|| Err(Error::other("a split was handed to a subtask that reads none"))))
     }
 }
 

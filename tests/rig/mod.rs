@@ -15,7 +15,7 @@ use millstream::actors::error::FailureKind;
 use millstream::actors::faults::{CrashPoint, Faults, Passing, Strike};
 use millstream::actors::ids::{CheckpointId, SubtaskId};
 use millstream::actors::observe::{AttemptView, JobView};
-use millstream::io::{ReadStatus, Source, SourceReader, SplitEnumerator};
+use millstream::io::{ReadStatus, Source, SourceReader, SplitEnumerator, SplitNumber};
 use millstream::model::{Data, Record};
 use millstream::operator::{Emit, SubtaskContext};
 use millstream::prelude::*;
@@ -123,7 +123,7 @@ impl<T: Data, F: Fn(u64) -> T + Send + 'static> SourceReader for TappedReader<F>
     type Out = T;
     type Split = Stretch;
 
-    fn add_split(&mut self, split: Stretch) -> Result<()> {
+    fn add_split(&mut self, _number: SplitNumber, split: Stretch) -> Result<()> {
         self.stretches.push_back(split);
         Ok(())
     }
@@ -148,8 +148,8 @@ impl<T: Data, F: Fn(u64) -> T + Send + 'static> SourceReader for TappedReader<F>
         Ok(if released.is_some() { ReadStatus::Wait(Duration::from_millis(1)) } else { ReadStatus::More })
     }
 
-    fn snapshot(&self) -> Vec<Stretch> {
-        self.stretches.iter().cloned().collect()
+    fn snapshot(&mut self, _checkpoint: CheckpointId) -> Result<Vec<Stretch>> {
+        Ok(self.stretches.iter().cloned().collect())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU64;
 
+use millstream::actors::ids::CheckpointId;
 use millstream::io::{ReadStatus, Source, SourceReader, SplitNumber, SplitQueue, SplitSignal};
 use millstream::model::Record;
 use millstream::operator::{Counter, Emit, SubtaskContext};
@@ -79,7 +80,7 @@ impl Source for Nexmark {
 
     fn reader(&self, context: &mut SubtaskContext) -> Result<EventReader> {
         let progress = context.counters.progress.clone();
-        Ok(EventReader { all: self.generator(), events: self.events, splits: Vec::new(), taken: 0, progress })
+        Ok(EventReader { all: self.generator(), events: self.events, splits: Vec::new(), progress })
     }
 }
 
@@ -88,7 +89,6 @@ pub struct EventReader {
     all: EventGenerator,
     events: u64,
     splits: Vec<Reading>,
-    taken: u64,
     progress: Counter,
 }
 
@@ -104,10 +104,9 @@ impl SourceReader for EventReader {
     type Out = Event;
     type Split = EventSplit;
 
-    fn add_split(&mut self, split: EventSplit) -> Result<()> {
+    fn add_split(&mut self, number: SplitNumber, split: EventSplit) -> Result<()> {
         let generator = self.all.clone().with_offset(split.next).with_step(split.step.get());
-        self.splits.push(Reading { number: SplitNumber(self.taken), step: split.step, generator });
-        self.taken += 1;
+        self.splits.push(Reading { number, step: split.step, generator });
         Ok(())
     }
 
@@ -132,10 +131,11 @@ impl SourceReader for EventReader {
     }
 
     fn split_name(&self, split: &EventSplit) -> Option<String> {
-        Some(format!("events from {} in steps of {}", split.next, split.step))
+        Some(format!("events {} of every {}", split.next % split.step, split.step))
     }
 
-    fn snapshot(&self) -> Vec<EventSplit> {
-        self.splits.iter().map(|split| EventSplit { next: split.generator.offset(), step: split.step }).collect()
+    fn snapshot(&mut self, _checkpoint: CheckpointId) -> Result<Vec<EventSplit>> {
+        let splits = self.splits.iter();
+        Ok(splits.map(|split| EventSplit { next: split.generator.offset(), step: split.step }).collect())
     }
 }

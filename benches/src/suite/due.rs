@@ -4,7 +4,8 @@ use std::num::NonZeroU64;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use millstream::io::{ReadStatus, Source, SourceReader, SplitQueue};
+use millstream::actors::ids::CheckpointId;
+use millstream::io::{ReadStatus, Source, SourceReader, SplitNumber, SplitQueue};
 use millstream::model::Record;
 use millstream::operator::{Emit, SubtaskContext};
 use millstream::prelude::*;
@@ -94,7 +95,7 @@ impl SourceReader for WhenDueReader {
     type Out = Ping;
     type Split = Numbers;
 
-    fn add_split(&mut self, split: Numbers) -> Result<()> {
+    fn add_split(&mut self, _number: SplitNumber, split: Numbers) -> Result<()> {
         self.split = Some(split);
         Ok(())
     }
@@ -120,7 +121,7 @@ impl SourceReader for WhenDueReader {
         Ok(ReadStatus::More)
     }
 
-    fn snapshot(&self) -> Vec<Numbers> {
-        self.split.into_iter().collect()
+    fn snapshot(&mut self, _checkpoint: CheckpointId) -> Result<Vec<Numbers>> {
+        Ok(self.split.into_iter().collect())
     }
 }

@@ -79,6 +79,10 @@ impl Committer for FileCommitter {
         let parts = self.names()?.into_iter().filter_map(|name| Part::of_hidden_name(&name, self.extension));
         Ok(parts.filter(|part| part.run == *self.run && part.subtask % self.parallelism == self.index).collect())
     }
+
+    fn files(&self, part: &Part) -> Vec<PathBuf> {
+        vec![self.directory.join(part.hidden_name(self.extension))]
+    }
 }
 
 fn remove(path: &Path) -> Result<()> {

@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
+use millstream_actors::ids::CheckpointId;
+
 use super::frame::Frames;
 use super::line_numbers::LineNumbers;
 use super::undecodable::Undecodable;
 use super::{DeadLetter, Decode, FileSplit};
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::{ReadStatus, SourceReader, SplitNumber, SplitSignal};
+use crate::io::{ReadStatus, SourceReader, SplitNumber, SplitProgress, SplitSignal};
 use crate::model::Record;
 use crate::operator::{Counters, Emit};
 
@@ -23,13 +25,12 @@ pub struct FileReader<D> {
     pub(super) line_numbers: LineNumbers,
     pub(super) counters: Counters,
     pub(super) current: Option<OpenSplit>,
-    /// The number of the current split, or of the first that waits.
-    pub(super) number: SplitNumber,
-    pub(super) waiting: VecDeque<FileSplit>,
+    pub(super) waiting: VecDeque<(SplitNumber, FileSplit)>,
 }
 
 /// The split that is being read.
 pub(super) struct OpenSplit {
+    number: SplitNumber,
     frames: Frames,
     path: PathBuf,
     line: Option<u64>,
@@ -47,7 +48,7 @@ struct Refused {
 }
 
 impl OpenSplit {
-    fn open<D: Decode>(split: FileSplit, decoder: &mut D, max_line_bytes: usize) -> Result<Self> {
+    fn open<D: Decode>(number: SplitNumber, split: FileSplit, decoder: &mut D, max_line_bytes: usize) -> Result<Self> {
         let FileSplit { path, position, at_line_start, mut line, end, file_bytes } = split;
         let mut frames = Frames::open(&path, file_bytes, max_line_bytes)?;
         let mut counted = position;
@@ -68,7 +69,7 @@ impl OpenSplit {
         if !at_line_start {
             counted = frames.position();
         }
-        Ok(Self { frames, path, line, end, file_bytes, counted })
+        Ok(Self { number, frames, path, line, end, file_bytes, counted })
     }
 
     /// How many bytes were consumed since the last call.
@@ -161,39 +162,59 @@ impl<D: Decode> SourceReader for FileReader<D> {
     type Out = D::Out;
     type Split = FileSplit;
 
-    fn add_split(&mut self, split: FileSplit) -> Result<()> {
+    fn add_split(&mut self, number: SplitNumber, split: FileSplit) -> Result<()> {
         let metadata = split.path.metadata().map_err(|error| Error::io(&split.path, error))?;
         let (had, has) = (split.file_bytes, metadata.len());
         if has < had {
             let path = split.path.display();
             return Err(Error::other(format!("{path}: had {had} bytes when the job began, now has {has}")));
         }
-        self.waiting.push_back(split);
+        self.waiting.push_back((number, split));
         Ok(())
     }
 
     fn read<E: Emit<D::Out>>(&mut self, limit: usize, out: &mut E) -> Result<ReadStatus> {
         let mut room = limit;
         loop {
-            if self.current.is_none() {
-                let Some(split) = self.waiting.pop_front() else { return Ok(ReadStatus::SplitsFinished) };
-                self.current = Some(OpenSplit::open(split, &mut self.decoder, self.max_line_bytes)?);
-            }
-            out.split(SplitSignal::Reading(self.number))?;
+            let number = match &self.current {
+                Some(open) => open.number,
+                None => {
+                    let Some((number, split)) = self.waiting.pop_front() else { return Ok(ReadStatus::SplitsFinished) };
+                    self.current = Some(OpenSplit::open(number, split, &mut self.decoder, self.max_line_bytes)?);
+                    number
+                }
+            };
+            out.split(SplitSignal::Reading(number))?;
             if self.read_current(&mut room, out)? {
                 return Ok(ReadStatus::More);
             }
             self.current = None;
-            out.split(SplitSignal::Finished(self.number))?;
-            self.number = self.number.next();
+            out.split(SplitSignal::Finished(number))?;
         }
     }
 
     fn split_name(&self, split: &FileSplit) -> Option<String> {
-        Some(format!("{} from byte {} to {}", split.path.display(), split.position, split.end))
+        // Nothing of the position: a split keeps its name.
+        Some(format!("{} up to byte {}", split.path.display(), split.end))
     }
 
-    fn snapshot(&self) -> Vec<FileSplit> {
-        self.current.iter().map(OpenSplit::split).chain(self.waiting.iter().cloned()).collect()
+    fn snapshot(&mut self, _checkpoint: CheckpointId) -> Result<Vec<FileSplit>> {
+        let waiting = self.waiting.iter().map(|(_, split)| split.clone());
+        Ok(self.current.iter().map(OpenSplit::split).chain(waiting).collect())
+    }
+
+    fn remove_split(&mut self, split: SplitNumber) -> Result<Option<FileSplit>> {
+        if let Some(open) = self.current.take_if(|open| open.number == split) {
+            return Ok(Some(open.split()));
+        }
+        let position = self.waiting.iter().position(|(number, _)| *number == split);
+        Ok(position.and_then(|position| self.waiting.remove(position)).map(|(_, split)| split))
+    }
+
+    fn progress(&self, split: SplitNumber) -> Option<SplitProgress> {
+        let open = self.current.as_ref().filter(|open| open.number == split)?;
+        let (position, end) = (open.frames.position(), open.end.min(open.file_bytes));
+        let lag = Some(format!("{} bytes", end.saturating_sub(position)));
+        Some(SplitProgress { position: format!("byte {position}"), lag })
     }
 }

@@ -10,7 +10,7 @@ use super::line_numbers::LineNumbers;
 use super::undecodable::OnUndecodable;
 use super::{CsvDecoder, DeadLetter, Decode, FileReader, FileSplit, Framing, JsonDecoder, LineDecoder, find};
 use crate::error::Result;
-use crate::io::{Source, SplitNumber, SplitQueue};
+use crate::io::{Source, SplitQueue, SplitSchema};
 use crate::model::Data;
 use crate::operator::{SideId, SideOutput, SubtaskContext};
 
@@ -154,6 +154,8 @@ impl<D: Decode> Source for FileSource<D> {
     type Enumerator = SplitQueue<FileSplit>;
     type Reader = FileReader<D>;
 
+    const SPLIT_SCHEMA: SplitSchema = SplitSchema::new("ranges of files", 1);
+
     fn discover(&self, parallelism: u32) -> Result<SplitQueue<FileSplit>> {
         let files = find::find(&self.paths)?;
         let total = files.iter().map(|file| file.size_bytes).sum();
@@ -172,7 +174,6 @@ impl<D: Decode> Source for FileSource<D> {
             line_numbers: self.line_numbers.clone(),
             counters: context.counters.clone(),
             current: None,
-            number: SplitNumber::default(),
             waiting: VecDeque::new(),
         })
     }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::error::ErrorKind;
 use crate::io::driver::{Reading, context};
-use crate::io::{SourceReader, SplitEnumerator};
+use crate::io::{SourceReader, SplitEnumerator, SplitNumber};
 use crate::model::Record;
 
 /// Files in a directory of their own.
@@ -210,7 +210,7 @@ fn what_is_appended_after_discovery_is_not_read() {
     let mut splits = source.discover(1).unwrap();
     fs::write(place.path().join("000.txt"), "one\ntwo and more\nthree\n").unwrap();
     let mut reader = source.reader(&mut context(0, 1)).unwrap();
-    reader.add_split(splits.next_split(0).unwrap().unwrap()).unwrap();
+    reader.add_split(SplitNumber(0), splits.next_split(0).unwrap().unwrap()).unwrap();
     let mut out: Vec<Record<String>> = Vec::new();
     reader.read(10, &mut out).unwrap();
     assert_eq!(out, [Record::new("one".to_owned()), Record::new("two".to_owned())]);
@@ -222,7 +222,8 @@ fn file_that_vanished_or_shrank_is_an_error_that_names_it() {
     let path = place.path().join("000.txt");
     let source = FileSource::lines(place.path());
     let split = source.discover(1).unwrap().next_split(0).unwrap().unwrap();
-    let refusal = || source.reader(&mut context(0, 1)).unwrap().add_split(split.clone()).unwrap_err().to_string();
+    let refusal =
+        || source.reader(&mut context(0, 1)).unwrap().add_split(SplitNumber(0), split.clone()).unwrap_err().to_string();
     fs::write(&path, "one\n").unwrap();
     assert_eq!(refusal(), format!("{}: had 8 bytes when the job began, now has 4", path.display()));
     fs::remove_file(&path).unwrap();

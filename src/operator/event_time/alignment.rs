@@ -90,6 +90,11 @@ impl Member {
         self.is_held = false;
     }
 
+    /// How far anything that the reader reads may go, as of the last look; `None` if nobody holds anything back.
+    pub(super) fn limit(&self) -> Option<Timestamp> {
+        self.slowest.map(|slowest| slowest + self.max_drift)
+    }
+
     /// Whether the reader was told to wait.
     pub(super) fn is_held(&self) -> bool {
         self.is_held

@@ -3,6 +3,7 @@
 //! An input is a split of the block's source, or all input of a block without source. All of them meet in the valve
 //! that combines channels: the rules are the same.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use millstream_actors::ids::ChannelId;
@@ -96,6 +97,19 @@ impl<G> Inputs<G> {
         for quiet_since in self.inputs.iter_mut().filter_map(|input| input.quiet_since.as_mut()) {
             *quiet_since = *quiet_since + Timespan::from_millis(millis);
         }
+    }
+
+    /// For so long, these could not be read.
+    pub(super) fn paused(&mut self, splits: &BTreeSet<SplitNumber>, time: Timespan) {
+        for input in self.inputs.iter_mut().filter(|input| splits.contains(&input.number)) {
+            input.quiet_since = input.quiet_since.map(|since| since + time);
+        }
+    }
+
+    /// Those that have come further than `limit`.
+    pub(super) fn beyond(&self, limit: Timestamp) -> BTreeSet<SplitNumber> {
+        let ahead = self.inputs.iter().filter(|input| self.valve.watermark_of(input.place) > limit);
+        ahead.map(|input| input.number).collect()
     }
 
     /// The reader has no input.

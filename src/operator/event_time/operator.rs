@@ -1,5 +1,6 @@
 //! Gives records their event time, and makes the watermarks of the stream.
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
 use millstream_actors::time::{TimeSignal, Timespan, Timestamp};
@@ -24,6 +25,8 @@ pub struct EventTime<T, M: MakeGenerator<T>, F, R> {
     last_tick: Timestamp,
     member: Option<Member>,
     hold: Hold,
+    /// The splits that are paused, because they are too far ahead of the group.
+    paused: BTreeSet<SplitNumber>,
     names: SplitNames,
     takes: PhantomData<fn(T) -> R>,
 }
@@ -48,6 +51,7 @@ where
             last_tick: now,
             member,
             hold: context.hold.clone(),
+            paused: BTreeSet::new(),
             names: context.split_names.clone(),
             takes: PhantomData,
         };
@@ -77,10 +81,12 @@ where
 
     #[cold]
     fn tick<E: Emit<T>>(&mut self, now: Timestamp, out: &mut E) -> Result<()> {
+        // What the group keeps from being read is not quiet.
+        let held = Timespan::from_millis(now.as_millis().saturating_sub(self.last_tick.as_millis()));
         if self.member.as_ref().is_some_and(Member::is_held) {
-            // What the group keeps from being read is not quiet.
-            let held = Timespan::from_millis(now.as_millis().saturating_sub(self.last_tick.as_millis()));
             self.inputs.stalled(held.into());
+        } else if !self.paused.is_empty() {
+            self.inputs.paused(&self.paused, held);
         }
         let mut signals = Signals::default();
         self.inputs.tick(now, &mut signals);
@@ -88,6 +94,10 @@ where
         if let Some(member) = &mut self.member {
             let reached = (!self.inputs.is_idle()).then(|| self.inputs.watermark());
             self.hold.set(member.tick(now, reached));
+            if self.hold.pauses_splits() {
+                self.paused = member.limit().map_or_else(BTreeSet::new, |limit| self.inputs.beyond(limit));
+                self.hold.pause(self.paused.clone());
+            }
         }
         (self.last_tick, self.next_tick) = (now, now + self.period);
         Ok(())
@@ -96,7 +106,7 @@ where
     /// The split that holds the watermark back.
     fn held_by(&self) -> Option<SplitTime> {
         let HeldBy { number, watermark, last_record } = self.inputs.held_by()?;
-        Some(SplitTime { name: self.names.name(number), watermark, last_record })
+        Some(SplitTime { split: self.names.view(number), watermark, last_record })
     }
 
     fn note(&mut self, signal: SplitSignal) -> Signals {
@@ -167,6 +177,7 @@ where
             }
             Event::End => {
                 self.member = None;
+                self.hold.pause(BTreeSet::new());
                 Ok(())
             }
             _ => Ok(()),

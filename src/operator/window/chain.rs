@@ -110,8 +110,4 @@ where
             self.records.load(rows, input);
         }
     }
-
-    fn add_split(&mut self, split: Rows) -> Result<()> {
-        self.records.add_split(split)
-    }
 }

@@ -107,7 +107,7 @@ impl Host {
                         return Ok(true);
                     }
                 },
-                Then::Wait(_) | Then::Blocked | Then::Waiting => return Ok(worked),
+                Then::Wait(_) | Then::UntilWoken | Then::Blocked | Then::Waiting => return Ok(worked),
                 Then::More | Then::BatchDone | Then::Unfinished => {}
             }
         }

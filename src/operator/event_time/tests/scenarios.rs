@@ -253,3 +253,35 @@ fn reader_that_is_held_by_its_group_is_not_idle() {
     assert!(fast.clock(21_000).is_empty());
     assert!(!fast.is_held());
 }
+
+#[test]
+fn split_that_is_too_far_ahead_of_its_group_is_paused_and_not_idle() {
+    let aligned = Watermarks::monotonic().aligned("group", 100.millis()).idle_after(1.seconds());
+    let mut reader = Rehearsal::behind_a_source(aligned, 2);
+    reader.context.hold.can_pause_splits();
+    let paused = |reader: &Rehearsal<_>| reader.context.hold.take_change().map(|splits| splits.len());
+    reader.records_of(0, &[1]);
+    reader.records_of(1, &[1_000]);
+    assert_eq!(reader.clock(200), ["WM 0"]);
+    assert_eq!(paused(&reader), Some(1), "and the reader goes on with the other split");
+    assert!(!reader.is_held());
+    for tick in 2..100 {
+        reader.records_of(0, &[tick]);
+        reader.clock(tick * 200);
+    }
+    assert_eq!(paused(&reader), None);
+    reader.records_of(0, &[950]);
+    assert_eq!(reader.clock(21_000), ["WM 949"], "the split that waits still holds event time back, at 999");
+    assert_eq!(paused(&reader), Some(0));
+}
+
+#[test]
+fn reader_that_cannot_pause_its_splits_goes_on_with_all_of_them() {
+    let aligned = Watermarks::monotonic().aligned("group", 100.millis());
+    let mut reader = Rehearsal::behind_a_source(aligned, 2);
+    reader.records_of(0, &[1]);
+    reader.records_of(1, &[1_000]);
+    assert_eq!(reader.clock(200), ["WM 0"]);
+    assert_eq!(reader.context.hold.take_change(), None);
+    assert!(!reader.is_held());
+}
