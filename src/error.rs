@@ -30,7 +30,7 @@ pub enum ErrorKind {
     #[error(transparent)]
     Setting(#[from] SettingError),
     /// The job has failed for good.
-    #[error("{0}")]
+    #[error(transparent)]
     Failed(Failure),
     /// A function given by the user returned an error.
     #[error("{operator}: {source}")]
@@ -89,6 +89,11 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
         &self.0
+    }
+
+    /// The same, taken out of the error.
+    pub(crate) fn into_kind(self) -> ErrorKind {
+        *self.0
     }
 
     /// Wraps what a user's function in `operator` returned.

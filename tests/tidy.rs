@@ -37,7 +37,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("kill", &["ids"]),
     ("faults", &["ids"]),
     ("sabotage", &[]),
-    ("protocol", &["ids", "time"]),
+    // What a round fails with.
+    ("protocol", &["error", "ids", "time"]),
     // A batch holds its channel's permit, and a channel carries packets.
     ("packet", &["channel", "ids", "time"]),
     ("channel", &["ids", "packet", "protocol", "time"]),
@@ -48,7 +49,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("slice_watch", &["time"]),
     ("standstill", &["blueprint", "explanation", "ids", "time", "time_view"]),
     ("observe", &["error", "explanation", "faults", "ids", "time", "time_view"]),
-    ("checkpoints", &["ids", "task"]),
+    ("checkpoints", &["error", "ids", "task"]),
     ("blueprint", &["ids", "task"]),
     ("mail", &["checkpoints", "error", "ids", "kill", "observe", "packet", "task", "time", "subtask", "enumerator"]),
     ("enumerator", ACTOR),

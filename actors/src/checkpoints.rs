@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::SeamError;
 use crate::ids::{Attempt, BlockId, CheckpointId, SubtaskId};
 use crate::task::SubtaskSnapshot;
 
@@ -36,18 +37,19 @@ pub trait CheckpointStore: Send + Sync + 'static {
     /// Begins the next attempt. From now on, manifests of earlier attempts are refused.
     ///
     /// # Errors
-    /// In words, if the store cannot be read or written.
-    fn begin_attempt(&self) -> Result<Beginning, String>;
+    /// Untrusted if what is stored is damaged or of another format, transient if it can't be read or written for now.
+    fn begin_attempt(&self) -> Result<Beginning, SeamError>;
 
     /// Keeps `manifest` durably, and gives the oldest checkpoint that is still kept.
     ///
     /// # Errors
-    /// In words, if it is of an earlier attempt, or cannot be written.
-    fn publish(&self, manifest: &Manifest) -> Result<CheckpointId, String>;
+    /// If it is of an earlier attempt, or cannot be written. Untrusted if the store cannot be trusted: the job then fails for
+    /// good.
+    fn publish(&self, manifest: &Manifest) -> Result<CheckpointId, SeamError>;
 
     /// Records durably that the job has finished.
     ///
     /// # Errors
-    /// In words, if it cannot be written.
-    fn finish(&self) -> Result<(), String>;
+    /// If it cannot be written.
+    fn finish(&self) -> Result<(), SeamError>;
 }

@@ -9,7 +9,7 @@ use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler};
 use crate::alarms::Alarms;
 use crate::checkpoints::{CheckpointStore, Manifest};
 use crate::environment::Environment;
-use crate::error::{Failure, FailureKind, panic_message};
+use crate::error::{Failure, FailureKind, SeamError, panic_message};
 use crate::faults::{CrashPoint, Passing, Strike, Work, WorkKind};
 use crate::ids::{Attempt, BlockId, CheckpointId, SubtaskId};
 use crate::mail::{Letter, Routes, ToCoordinator, ToEnumerator, ToSubtask, ToSupervisor};
@@ -165,8 +165,12 @@ impl Coordinator {
                     let missing = missing.iter().map(SubtaskId::to_string).collect::<Vec<_>>().join(", ");
                     self.abandon(checkpoint, format!("{reason} (missing: {missing})"));
                 }
-                RoundAction::GiveUp { reason, .. } => {
-                    let failure = Failure::of_job("checkpoints", FailureKind::Checkpoint, reason);
+                RoundAction::GiveUp { reason, cause, .. } => {
+                    let failure = match cause {
+                        Some(cause) => cause.into_failure("checkpoints", FailureKind::Checkpoint),
+                        None => Failure::of_job("checkpoints", FailureKind::Checkpoint, ""),
+                    };
+                    let failure = Failure { message: reason, ..failure };
                     self.tell_supervisor(ToSupervisor::Failed(failure));
                 }
             }
@@ -216,7 +220,7 @@ impl Coordinator {
         match self.strikes(CrashPoint::BeforePublish, checkpoint) {
             None => {}
             Some(Strike::Fail) => {
-                let (outcome, attempt) = (Err("a fault struck".to_owned()), self.setup.attempt);
+                let (outcome, attempt) = (Err(SeamError::transient("a fault struck")), self.setup.attempt);
                 ctx.notify(Letter { attempt, body: ToCoordinator::Published { checkpoint, outcome } });
                 return true;
             }
@@ -236,13 +240,18 @@ impl Coordinator {
         let work = Work { kind: WorkKind::Publish, subtask: None, checkpoint: Some(checkpoint) };
         self.setup.environment.run(work, move || {
             let outcome = catch_unwind(AssertUnwindSafe(|| store.publish(&manifest)))
-                .unwrap_or_else(|payload| Err(panic_message(payload.as_ref())));
+                .unwrap_or_else(|payload| Err(SeamError::transient(panic_message(payload.as_ref()))));
             own.do_send(Letter { attempt, body: ToCoordinator::Published { checkpoint, outcome } });
         });
         true
     }
 
-    fn published(&mut self, checkpoint: CheckpointId, outcome: Result<CheckpointId, String>, ctx: &mut Context<Self>) {
+    fn published(
+        &mut self,
+        checkpoint: CheckpointId,
+        outcome: Result<CheckpointId, SeamError>,
+        ctx: &mut Context<Self>,
+    ) {
         match outcome {
             Ok(oldest) => {
                 if self.strikes(CrashPoint::AfterPublish, checkpoint).is_some() {

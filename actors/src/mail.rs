@@ -7,12 +7,12 @@ use actix::{Addr, Message};
 
 use crate::checkpoints::Beginning;
 use crate::enumerator::Enumerator;
-use crate::error::Failure;
+use crate::error::{Failure, SeamError};
 use crate::ids::{Attempt, BlockId, CheckpointId, SubtaskId};
 use crate::kill::Victim;
 use crate::packet::{Packet, Rows};
 use crate::subtask::Subtask;
-use crate::task::{BackgroundOutcome, Enumeration, SubtaskSnapshot, Task, Wake};
+use crate::task::{Enumeration, SubtaskSnapshot, Task, TaskOutcome, Wake};
 use crate::time::Moment;
 
 /// A message of one attempt.
@@ -43,12 +43,12 @@ pub(crate) enum ToSubtask {
     Completed { checkpoint: CheckpointId, oldest: CheckpointId },
     /// The answer to a reader's request.
     Split(Answer),
-    /// The durable write has ended.
-    Persisted { checkpoint: CheckpointId, outcome: Result<SubtaskSnapshot, String> },
+    /// The durable write has ended; without an outcome, it has not been done.
+    Persisted { checkpoint: CheckpointId, snapshot: Result<SubtaskSnapshot, SeamError>, outcome: Option<TaskOutcome> },
     /// The commit has ended.
-    Committed { checkpoint: CheckpointId, outcome: Result<(), String> },
+    Committed { checkpoint: CheckpointId, outcome: Result<(), SeamError> },
     /// A background job has ended.
-    BackgroundDone(BackgroundOutcome),
+    BackgroundDone(TaskOutcome),
     /// Die as if by accident.
     Kill,
     /// Go away: the attempt is over.
@@ -82,7 +82,7 @@ pub(crate) enum ToCoordinator {
     /// A subtask's snapshot is durable.
     Acked { checkpoint: CheckpointId, subtask: SubtaskId, snapshot: SubtaskSnapshot },
     /// A subtask cannot take the snapshot.
-    Declined { checkpoint: CheckpointId, subtask: SubtaskId, reason: String },
+    Declined { checkpoint: CheckpointId, subtask: SubtaskId, reason: SeamError },
     /// The enumerator of a source has taken its snapshot.
     Enumerated { checkpoint: CheckpointId, block: BlockId, state: Vec<u8> },
     /// A subtask has committed what a checkpoint completed.
@@ -92,7 +92,7 @@ pub(crate) enum ToCoordinator {
     /// A subtask needs a checkpoint to give memory back.
     Pressure,
     /// The manifest is durable, or not.
-    Published { checkpoint: CheckpointId, outcome: Result<CheckpointId, String> },
+    Published { checkpoint: CheckpointId, outcome: Result<CheckpointId, SeamError> },
     /// The job is to stop behind a last checkpoint.
     Stop,
     /// Die as if by accident.
@@ -118,13 +118,13 @@ pub(crate) enum ToSupervisor {
     /// The checkpoint that was asked for by a stop is complete and committed.
     Stopped(CheckpointId),
     /// The outcome of the durable record that the job has finished.
-    FinishRecorded(Result<(), String>),
+    FinishRecorded(Result<(), SeamError>),
 }
 
 /// The steps of a deployment that block.
 pub(crate) enum Preparation {
     /// The attempt has begun and knows what it starts from.
-    Begun(Result<Beginning, String>),
+    Begun(Result<Beginning, SeamError>),
     /// A subtask's task is open.
     Task(SubtaskId, Result<Box<dyn Task>, Failure>, Wake),
     /// A source's enumeration is open.

@@ -190,8 +190,8 @@ impl Handler<Letter<ToSubtask>> for Subtask {
                 self.guarded(ctx, Self::commit);
             }
             ToSubtask::Split(split) => self.guarded(ctx, |this| this.take_split(split)),
-            ToSubtask::Persisted { checkpoint, outcome } => {
-                self.guarded(ctx, |this| this.persisted(checkpoint, outcome))
+            ToSubtask::Persisted { checkpoint, snapshot, outcome } => {
+                self.guarded(ctx, |this| this.persisted(checkpoint, snapshot, outcome))
             }
             ToSubtask::Acknowledge { checkpoint, snapshot } => {
                 self.guarded(ctx, |this| this.acknowledge(checkpoint, snapshot))

@@ -1,8 +1,9 @@
 //! What a subtask does for checkpoints: aligns, snapshots, has it written, acknowledges, commits, and gives memory back.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::error::{FailureKind, panic_message};
+use crate::error::{Failure, FailureKind, SeamError, panic_message};
 use crate::faults::{CrashPoint, Passing, Strike, Work, WorkKind};
 use crate::ids::CheckpointId;
 use crate::mail::{Letter, ToCoordinator, ToSubtask, ToSupervisor};
@@ -10,18 +11,19 @@ use crate::packet::Signal;
 use crate::protocol::alignment::{AlignmentAction, AlignmentEvent};
 use crate::subtask::{Ended, Persisting, Subtask};
 use crate::subtask_reader::Reader;
-use crate::task::{Emission, Pressure, SubtaskSnapshot, TaskEvent};
+use crate::task::{Emission, Pressure, SubtaskSnapshot, TaskEvent, TaskOutcome, Written};
 use crate::time::Moment;
 
 /// Does `work`, unless a fault strikes; a panic is an error. `None` if the actor dies here.
-fn struck<T>(strike: Option<Strike>, work: impl FnOnce() -> Result<T, String>) -> Option<Result<T, String>> {
+fn struck<T>(strike: Option<Strike>, work: impl FnOnce() -> Result<T, SeamError>) -> Option<Result<T, SeamError>> {
     let work = || match strike {
         Some(Strike::Panic) => panic!("a fault struck"),
-        Some(Strike::Fail) => Err("a fault struck".to_owned()),
+        Some(Strike::Fail) => Err(SeamError::transient("a fault struck")),
         Some(Strike::Kill) | None => work(),
     };
     let dies = strike == Some(Strike::Kill);
-    (!dies).then(|| catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| Err(panic_message(payload.as_ref()))))
+    let panicked = |payload: Box<dyn Any + Send>| Err(SeamError::transient(panic_message(payload.as_ref())));
+    (!dies).then(|| catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked))
 }
 
 impl Subtask {
@@ -31,7 +33,7 @@ impl Subtask {
                 AlignmentAction::Align { checkpoint } => self.pass(CrashPoint::Aligning, Some(checkpoint))?,
                 AlignmentAction::Snapshot { checkpoint } => self.snapshot(checkpoint)?,
                 AlignmentAction::Subsumed { checkpoint } => {
-                    let reason = "a newer barrier came first".to_owned();
+                    let reason = SeamError::transient("a newer barrier came first");
                     self.tell_coordinator(ToCoordinator::Declined { checkpoint, subtask: self.setup.id, reason });
                 }
                 AlignmentAction::AllEnded => self.end_of_input()?,
@@ -43,7 +45,7 @@ impl Subtask {
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<(), Ended> {
         self.pass(CrashPoint::BeforeSnapshot, Some(checkpoint))?;
         if !matches!(self.rounds.persisting, Persisting::No) {
-            let reason = "the snapshot before it is still being written".to_owned();
+            let reason = SeamError::transient("the snapshot before it is still being written");
             self.tell_coordinator(ToCoordinator::Declined { checkpoint, subtask: self.setup.id, reason });
             return Ok(());
         }
@@ -75,12 +77,16 @@ impl Subtask {
         self.setup.environment.run(work, move || {
             let passing = |point| Passing { point, subtask: Some(subtask), attempt, checkpoint: Some(checkpoint) };
             let send = |body| own.do_send(Letter { attempt, body });
-            let written = struck(environment.strikes(passing(CrashPoint::BeforePersist)), write);
-            let Some(outcome) = written else { return send(ToSubtask::Kill) };
-            let outcome = outcome.map(|snapshot| SubtaskSnapshot { drained, ..snapshot });
-            let answered = struck(environment.strikes(passing(CrashPoint::AfterPersist)), || outcome);
-            let Some(outcome) = answered else { return send(ToSubtask::Kill) };
-            send(ToSubtask::Persisted { checkpoint, outcome });
+            let written = struck(environment.strikes(passing(CrashPoint::BeforePersist)), || Ok(write()));
+            let Some(written) = written else { return send(ToSubtask::Kill) };
+            let (snapshot, outcome) = match written {
+                Ok(Written { snapshot, outcome }) => (snapshot, Some(outcome)),
+                Err(error) => (Err(error), None),
+            };
+            let snapshot = snapshot.map(|snapshot| SubtaskSnapshot { drained, ..snapshot });
+            let answered = struck(environment.strikes(passing(CrashPoint::AfterPersist)), || snapshot);
+            let Some(snapshot) = answered else { return send(ToSubtask::Kill) };
+            send(ToSubtask::Persisted { checkpoint, snapshot, outcome });
         });
         Ok(())
     }
@@ -88,12 +94,13 @@ impl Subtask {
     pub(crate) fn persisted(
         &mut self,
         checkpoint: CheckpointId,
-        outcome: Result<SubtaskSnapshot, String>,
+        snapshot: Result<SubtaskSnapshot, SeamError>,
+        outcome: Option<TaskOutcome>,
     ) -> Result<(), Ended> {
         self.rounds.persisting = Persisting::No;
-        self.setup.task.persisted(checkpoint, outcome.is_ok())?;
+        self.setup.task.persisted(checkpoint, outcome)?;
         let subtask = self.setup.id;
-        match outcome {
+        match snapshot {
             Ok(snapshot) => {
                 self.pass(CrashPoint::BeforeAck, Some(checkpoint))?;
                 let environment = &self.setup.environment;
@@ -145,10 +152,11 @@ impl Subtask {
         Ok(())
     }
 
-    pub(crate) fn committed(&mut self, checkpoint: CheckpointId, outcome: Result<(), String>) -> Result<(), Ended> {
+    pub(crate) fn committed(&mut self, checkpoint: CheckpointId, outcome: Result<(), SeamError>) -> Result<(), Ended> {
         self.rounds.committing = false;
-        outcome.map_err(|message| {
-            self.failure(FailureKind::Error, format!("commit of checkpoint {checkpoint} failed: {message}"))
+        outcome.map_err(|error| {
+            let failure = error.into_failure(&self.setup.block, FailureKind::Error);
+            Failure { message: format!("commit of checkpoint {checkpoint} failed: {}", failure.message), ..failure }
         })?;
         self.settled(checkpoint)?;
         self.commit()

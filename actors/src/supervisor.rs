@@ -110,8 +110,8 @@ impl Handler<Letter<ToSupervisor>> for Supervisor {
             ToSupervisor::Finished => self.record_finish(ctx),
             ToSupervisor::Stopped(checkpoint) => self.clear(AfterClearing::End(JobStatus::Stopped(checkpoint))),
             ToSupervisor::FinishRecorded(Ok(())) => self.clear(AfterClearing::End(JobStatus::Finished)),
-            ToSupervisor::FinishRecorded(Err(message)) => {
-                self.failed(Failure::of_job("end of the job", FailureKind::Error, message));
+            ToSupervisor::FinishRecorded(Err(error)) => {
+                self.failed(error.into_failure("end of the job", FailureKind::Error));
             }
         }
     }
@@ -206,7 +206,7 @@ impl Supervisor {
                 self.open_all(&beginning, ctx);
                 Ok(())
             }
-            Preparation::Begun(Err(message)) => Err(Failure::of_job("checkpoints", FailureKind::Untrusted, message)),
+            Preparation::Begun(Err(error)) => Err(error.into_failure("checkpoints", FailureKind::Error)),
             Preparation::Task(id, task, wake) => {
                 task.map(|task| drop(preparing.prepared.tasks.insert(id, (task, wake))))
             }
@@ -321,12 +321,8 @@ impl Supervisor {
         if let Phase::Running(_) = self.phase {
             let name = |id: SubtaskId| self.setup.blueprint.blocks[id.block.0 as usize].name.clone();
             let operator = who.map_or_else(|| "coordinator".to_owned(), name);
-            self.failed(Failure {
-                subtask: who,
-                operator,
-                kind: FailureKind::Killed,
-                message: "was killed".to_owned(),
-            });
+            let failure = Failure::of_job(&operator, FailureKind::Killed, "was killed");
+            self.failed(Failure { subtask: who, ..failure });
         }
         let Phase::Clearing { left, .. } = &mut self.phase else { return };
         left.remove(&who);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::channel::Outputs;
 use crate::environment::Environment;
-use crate::error::Failure;
+use crate::error::{Failure, SeamError};
 use crate::ids::{Attempt, ChannelId, CheckpointId, SubtaskId};
 use crate::packet::Rows;
 use crate::time::{Moment, TimeSignal, Timestamp};
@@ -58,11 +58,11 @@ pub trait Task: Send {
     /// If state cannot be encoded.
     fn persist(&mut self) -> Result<Option<PersistJob>, Failure>;
 
-    /// Hears how the durable write ended.
+    /// The durable write has ended, with the outcome that its job gave; without one, it has not been done.
     ///
     /// # Errors
     /// If the state cannot be trusted any more.
-    fn persisted(&mut self, checkpoint: CheckpointId, written: bool) -> Result<(), Failure>;
+    fn persisted(&mut self, checkpoint: CheckpointId, outcome: Option<TaskOutcome>) -> Result<(), Failure>;
 
     /// Hears that `checkpoint` is complete, and that none before `oldest` will ever be restored. Gives the work of
     /// committing.
@@ -82,7 +82,7 @@ pub trait Task: Send {
     ///
     /// # Errors
     /// If the state cannot be trusted any more.
-    fn background_done(&mut self, outcome: BackgroundOutcome, now: Moment) -> Result<(), Failure>;
+    fn background_done(&mut self, outcome: TaskOutcome, now: Moment) -> Result<(), Failure>;
 
     /// What the memory of the task asks of its subtask.
     ///
@@ -171,16 +171,25 @@ pub enum Pressure {
 }
 
 /// The durable write of one subtask's snapshot.
-pub type PersistJob = Box<dyn FnOnce() -> Result<SubtaskSnapshot, String> + Send>;
+pub type PersistJob = Box<dyn FnOnce() -> Written + Send>;
 
 /// The commit of what became complete.
-pub type CommitJob = Box<dyn FnOnce() -> Result<(), String> + Send>;
+pub type CommitJob = Box<dyn FnOnce() -> Result<(), SeamError> + Send>;
 
-/// Work beside everything else, with an outcome that only its task understands.
-pub type BackgroundJob = Box<dyn FnOnce() -> BackgroundOutcome + Send>;
+/// Work beside everything else.
+pub type BackgroundJob = Box<dyn FnOnce() -> TaskOutcome + Send>;
 
-/// The outcome of a background job.
-pub type BackgroundOutcome = Box<dyn std::any::Any + Send>;
+/// What came of a job, for the task that made it: only it knows what this is.
+pub type TaskOutcome = Box<dyn Any + Send>;
+
+/// How the durable write of a snapshot ended.
+#[derive(Debug)]
+pub struct Written {
+    /// What the subtask adds to the checkpoint.
+    pub snapshot: Result<SubtaskSnapshot, SeamError>,
+    /// What its task has to know.
+    pub outcome: TaskOutcome,
+}
 
 /// What one subtask adds to a checkpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

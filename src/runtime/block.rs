@@ -1,24 +1,25 @@
 //! A block as a task: the chain of its operators, the routers at its end, and the store of its keyed state.
 
 use std::any::Any;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use millstream_actors::channel::Outputs;
-use millstream_actors::error::{Failure, FailureKind};
+use millstream_actors::error::{Failure, FailureKind, SeamError};
 use millstream_actors::faults::{Work, WorkKind};
 use millstream_actors::ids::{ChannelId, CheckpointId};
 use millstream_actors::packet::Rows;
 use millstream_actors::sabotage::Sabotage;
 use millstream_actors::task::{
-    BackgroundJob, BackgroundOutcome, CommitJob, Emission, PersistJob, Pressure, Progress, SubtaskSnapshot, Task,
-    TaskEvent, TaskFactory, TaskOpening, Then,
+    BackgroundJob, CommitJob, Emission, PersistJob, Pressure, Progress, SubtaskSnapshot, Task, TaskEvent, TaskFactory,
+    TaskOpening, TaskOutcome, Then, Written,
 };
 use millstream_actors::time::{Clock, Moment, Timestamp};
 use millstream_actors::time_view::TaskTime;
 
 use super::block_deploy::BlockDeploy;
+use super::failures::{failure, opening_failure, seam_error};
 use super::routing::{Router, RouterEnd, SentTime, SideRouter};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::io::ReadStatus;
 use crate::model;
 use crate::operator::parts::{self, Declared, TablesOf};
@@ -56,8 +57,8 @@ pub(crate) struct BlockFactory<C, R> {
 
 impl<C: Chain, R: Router<C::Out>> TaskFactory for BlockFactory<C, R> {
     fn open(&self, opening: TaskOpening) -> Result<Box<dyn Task>, Failure> {
-        let fail = |error: Error| failure(&self.deploy.name, &error);
-        self.open_task(opening).map(|task| Box::new(task) as Box<dyn Task>).map_err(fail)
+        let opened = self.open_task(opening).map(|task| Box::new(task) as Box<dyn Task>);
+        opened.map_err(|error| opening_failure(&self.deploy.name, error))
     }
 }
 
@@ -113,7 +114,6 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
             counters: context.counters,
             store: context.store,
             taken: None,
-            written: Arc::default(),
             sabotage: context.sabotage,
         })
     }
@@ -124,28 +124,6 @@ fn blocking_of(opening: &TaskOpening) -> Blocking {
     let (environment, subtask) = (opening.environment.clone(), opening.subtask);
     let work = Work { kind: WorkKind::Connector, subtask: Some(subtask), checkpoint: None };
     Blocking::new(move |job| environment.run(work, job), opening.wake.clone())
-}
-
-/// `error` of a block or source, for the actors.
-pub(super) fn failure(block: &str, error: &Error) -> Failure {
-    let (operator, message) = match error.kind() {
-        ErrorKind::User { operator, source } => (operator.as_str(), source.to_string()),
-        ErrorKind::Declaration { operator, mistake } => (operator.as_str(), mistake.clone()),
-        _ => (block, error.to_string()),
-    };
-    let kind = match error.kind() {
-        // Another attempt would find the same file.
-        ErrorKind::State(
-            StateError::Corrupt { .. }
-            | StateError::Missing { .. }
-            | StateError::Groups { .. }
-            | StateError::Format { .. },
-        ) => FailureKind::Untrusted,
-        ErrorKind::Undecodable { .. } => FailureKind::Input,
-        ErrorKind::Declaration { .. } => FailureKind::Mistake,
-        _ => FailureKind::Error,
-    };
-    Failure::of_job(operator, kind, message)
 }
 
 /// One subtask of a block.
@@ -168,8 +146,6 @@ struct BlockTask<C, R> {
     counters: Counters,
     store: Option<Store>,
     taken: Option<Taken>,
-    /// What the durable writes said, on their way back from the pool.
-    written: Arc<Mutex<Written>>,
     /// What is broken on purpose.
     sabotage: Option<Sabotage>,
 }
@@ -180,16 +156,15 @@ struct Taken {
     seals: Vec<BlockingJob>,
 }
 
-/// The outcome of the durable writes of a snapshot.
-#[derive(Default)]
-struct Written {
+/// What came of the durable writes of a snapshot.
+struct Outcome {
     store: Option<Result<state::Persisted, StateError>>,
-    seal: Option<Error>,
+    sealed: Result<()>,
 }
 
 impl<C: Chain, R: Router<C::Out>> BlockTask<C, R> {
     fn guard<T>(&self, outcome: Result<T>) -> Result<T, Failure> {
-        outcome.map_err(|error| failure(&self.name, &error))
+        outcome.map_err(|error| failure(&self.name, error))
     }
 
     fn trust<T>(&self, outcome: Result<T, StateError>) -> Result<T, Failure> {
@@ -254,7 +229,7 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
         }
         let step = self.with_end(outputs, |chain, end| chain.run(limit, end))?;
         for side in &mut self.sides {
-            side.drain(outputs).map_err(|error| failure(&self.name, &error))?;
+            side.drain(outputs).map_err(|error| failure(&self.name, error))?;
         }
         // What is left of the batch comes after that.
         if self.declared.emits_after_records && self.ask_for_emission() == Emission::Unfinished {
@@ -345,26 +320,25 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
             Failure::of_job(&self.name, FailureKind::Error, "a snapshot is to be written, but none was taken")
         })?;
         let state = self.guard(model::encode(&taken.state).map_err(|source| Error::codec(&self.name, source)))?;
-        let written = Arc::clone(&self.written);
         Ok(Some(Box::new(move || {
             let sealed = taken.seals.into_iter().try_for_each(|seal| seal());
             // The store's delta is written even if a sink failed: the next checkpoint builds on it.
-            let outcome = write.map(|write| write());
-            let bytes = match &outcome {
+            let store = write.map(|write| write());
+            let bytes = match &store {
                 Some(Ok(persisted)) => Ok(persisted.bytes),
-                Some(Err(error)) => Err(error.to_string()),
+                Some(Err(error)) => Err(seam_error(error.clone().into())),
                 None => Ok(0),
             };
-            let sealed_in_words = sealed.as_ref().map_err(ToString::to_string).copied();
-            *written.lock().unwrap_or_else(PoisonError::into_inner) = Written { store: outcome, seal: sealed.err() };
-            sealed_in_words?;
-            Ok(SubtaskSnapshot { state, bytes: bytes?, drained: false })
+            let bytes = if sealed.is_ok() { bytes } else { Err(SeamError::transient("a sink could not be sealed")) };
+            let snapshot = bytes.map(|bytes| SubtaskSnapshot { state, bytes, drained: false });
+            Written { snapshot, outcome: Box::new(Outcome { store, sealed }) }
         })))
     }
 
-    fn persisted(&mut self, checkpoint: CheckpointId, _written: bool) -> Result<(), Failure> {
-        let written = std::mem::take(&mut *self.written.lock().unwrap_or_else(PoisonError::into_inner));
-        if let (Some(store), Some(outcome)) = (&mut self.store, written.store) {
+    fn persisted(&mut self, checkpoint: CheckpointId, outcome: Option<TaskOutcome>) -> Result<(), Failure> {
+        let Some(outcome) = outcome else { return Ok(()) };
+        let outcome = outcome.downcast::<Outcome>().expect("the only durable writes are those of this block");
+        if let (Some(store), Some(outcome)) = (&mut self.store, outcome.store) {
             let mut outcome = store.persisted(outcome);
             if self.sabotage == Some(Sabotage::ForgetFoldHorizon) && outcome.is_ok() {
                 outcome = store.completed(checkpoint, checkpoint, &mut TablesOf(&mut self.chain));
@@ -372,7 +346,7 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
             self.trust(outcome)?;
         }
         // A delta of the store goes into the next checkpoint, but a transaction that could not be sealed is lost.
-        written.seal.map_or(Ok(()), |error| Err(failure(&self.name, &error)))
+        self.guard(outcome.sealed)
     }
 
     fn completed(&mut self, checkpoint: CheckpointId, oldest: CheckpointId) -> Result<Vec<CommitJob>, Failure> {
@@ -382,19 +356,18 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
             let outcome = store.completed(checkpoint, oldest, &mut TablesOf(&mut self.chain));
             self.trust(outcome)?;
         }
-        let in_words =
-            |commit: BlockingJob| -> CommitJob { Box::new(move || commit().map_err(|error| error.to_string())) };
-        Ok(commits.into_iter().map(in_words).collect())
+        let typed = |commit: BlockingJob| -> CommitJob { Box::new(move || commit().map_err(seam_error)) };
+        Ok(commits.into_iter().map(typed).collect())
     }
 
     fn background(&mut self, idle: bool, now: Moment) -> Result<Option<BackgroundJob>, Failure> {
         let Some(store) = &mut self.store else { return Ok(None) };
         let job = store.background(idle, now, &mut TablesOf(&mut self.chain));
         let job = self.trust(job)?;
-        Ok(job.map(|job| Box::new(move || Box::new(job()) as BackgroundOutcome) as BackgroundJob))
+        Ok(job.map(|job| Box::new(move || Box::new(job()) as TaskOutcome) as BackgroundJob))
     }
 
-    fn background_done(&mut self, outcome: BackgroundOutcome, now: Moment) -> Result<(), Failure> {
+    fn background_done(&mut self, outcome: TaskOutcome, now: Moment) -> Result<(), Failure> {
         let Some(store) = &mut self.store else { return Ok(()) };
         let outcome = outcome.downcast::<Result<state::Folded, StateError>>();
         let outcome = *outcome.expect("the only background jobs are those of the store");
@@ -404,7 +377,7 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
 
     fn pressure(&mut self) -> Result<Pressure, Failure> {
         if let Some(error) = self.unanswered.take() {
-            return Err(failure(&self.name, &error));
+            return Err(failure(&self.name, error));
         }
         let Some(store) = &mut self.store else { return Ok(Pressure::None) };
         let pressure = store.pressure(&mut TablesOf(&mut self.chain));

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use millstream_actors::checkpoints::{Beginning, CheckpointStore, Manifest};
+use millstream_actors::error::SeamError;
 use millstream_actors::ids::{Attempt, BlockId, CheckpointId, SubtaskId};
 use millstream_actors::sabotage::Sabotage;
 use millstream_actors::task::SubtaskSnapshot;
 use serde::{Deserialize, Serialize};
 
 use super::block::{COUNTERS, COUNTS};
+use super::failures::{opening_error, seam_error};
 use super::shares::share_out_all;
 use crate::error::{Error, Result};
 use crate::model::{self, MaxParallelism};
@@ -239,16 +241,16 @@ impl JobCheckpoints {
 }
 
 impl CheckpointStore for JobCheckpoints {
-    fn begin_attempt(&self) -> Result<Beginning, String> {
-        self.begin().map_err(|error| error.to_string())
+    fn begin_attempt(&self) -> Result<Beginning, SeamError> {
+        self.begin().map_err(opening_error)
     }
 
-    fn publish(&self, manifest: &Manifest) -> Result<CheckpointId, String> {
-        self.keep(manifest).map_err(|error| error.to_string())
+    fn publish(&self, manifest: &Manifest) -> Result<CheckpointId, SeamError> {
+        self.keep(manifest).map_err(seam_error)
     }
 
-    fn finish(&self) -> Result<(), String> {
-        self.end().map_err(|error| error.to_string())
+    fn finish(&self) -> Result<(), SeamError> {
+        self.end().map_err(seam_error)
     }
 }
 

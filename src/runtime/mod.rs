@@ -4,6 +4,7 @@ mod block;
 mod block_deploy;
 mod checkpoints;
 mod deploy;
+mod failures;
 mod job;
 mod key_routing;
 mod options;

@@ -8,7 +8,7 @@ use millstream_actors::error::Failure;
 use millstream_actors::packet::Rows;
 use millstream_actors::task::{Enumeration, EnumerationFactory};
 
-use super::block::failure;
+use super::failures::{failure, opening_failure};
 use crate::error::Error;
 use crate::io::{self, EitherEnumerator, Source, SplitEnumerator, Surroundings};
 use crate::model;
@@ -36,7 +36,7 @@ impl<S: Source> EnumerationFactory for SourceSplits<S> {
             Some(bytes) => model::decode::<EitherEnumerator<S>>(bytes).map_err(|source| Error::codec(&uid, source)),
             None => io::discover(&*self.source, &uid, &self.deploy.surroundings, self.deploy.parallelism),
         };
-        let enumerator = enumerator.map_err(|error| failure(&uid, &error))?;
+        let enumerator = enumerator.map_err(|error| opening_failure(&uid, error))?;
         let mut totals = self.deploy.total.lock().unwrap_or_else(PoisonError::into_inner);
         totals.insert(uid.clone(), enumerator.total());
         Ok(Box::new(Splits { uid, enumerator }))
@@ -53,7 +53,7 @@ where
     E::Split: Send + 'static,
 {
     fn next_split(&mut self, reader: u32) -> Result<Option<Rows>, Failure> {
-        let split = self.enumerator.next_split(reader).map_err(|error| failure(&self.uid, &error))?;
+        let split = self.enumerator.next_split(reader).map_err(|error| failure(&self.uid, error))?;
         Ok(split.map(|split| Box::new(split) as Rows))
     }
 
@@ -62,6 +62,6 @@ where
     }
 
     fn snapshot(&self) -> Result<Vec<u8>, Failure> {
-        model::encode(&self.enumerator).map_err(|source| failure(&self.uid, &Error::codec(&self.uid, source)))
+        model::encode(&self.enumerator).map_err(|source| failure(&self.uid, Error::codec(&self.uid, source)))
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use crate::error::SeamError;
 use crate::ids::{CheckpointId, SubtaskId};
 use crate::protocol::invariant::{Invariant, check};
 use crate::time::Moment;
@@ -92,7 +93,7 @@ pub enum RoundEvent {
         /// The subtask that declined.
         subtask: SubtaskId,
         /// Why.
-        reason: String,
+        reason: SeamError,
     },
     /// The manifest of a round is durable.
     Published {
@@ -104,7 +105,7 @@ pub enum RoundEvent {
         /// The round.
         checkpoint: CheckpointId,
         /// Why.
-        reason: String,
+        reason: SeamError,
     },
 }
 
@@ -137,12 +138,15 @@ pub enum RoundAction {
         /// The subtasks that had not answered.
         missing: Vec<SubtaskId>,
     },
-    /// Too many rounds in a row have failed: fail the attempt. Nothing is decided after this.
+    /// Too many rounds in a row have failed, or one in a way that no other round can mend: fail the attempt. Nothing is
+    /// decided after this.
     GiveUp {
         /// The last failure, and both numbers.
         reason: String,
         /// How many rounds in a row have failed.
         failures: u32,
+        /// The error that made the last one fail, if it was one.
+        cause: Option<SeamError>,
     },
 }
 
@@ -153,8 +157,8 @@ pub enum AbandonReason {
     Declined {
         /// The subtask.
         subtask: SubtaskId,
-        /// What it said.
-        reason: String,
+        /// Why it could not.
+        reason: SeamError,
     },
     /// The subtasks did not answer in time.
     Expired {
@@ -163,8 +167,8 @@ pub enum AbandonReason {
     },
     /// The manifest could not be made durable.
     PublishFailed {
-        /// What the store said.
-        reason: String,
+        /// What the store answered.
+        reason: SeamError,
     },
     /// A newer checkpoint is complete. This is not a failure.
     Subsumed {
@@ -421,13 +425,17 @@ impl Rounds {
             // Somebody waits for this kind of checkpoint, not for an attempt at it.
             self.wanted = self.wanted.max(Some(round.kind));
         }
-        let tolerable = self.config.tolerable_failures;
-        let verdict = (self.failures > tolerable).then(|| RoundAction::GiveUp {
-            reason: format!(
-                "checkpoint {checkpoint} {reason} (failed checkpoints in a row: {}, tolerable: {tolerable})",
-                self.failures
-            ),
-            failures: self.failures,
+        let (failures, tolerable) = (self.failures, self.config.tolerable_failures);
+        let cause = match &reason {
+            AbandonReason::Declined { reason, .. } | AbandonReason::PublishFailed { reason } => Some(reason.clone()),
+            AbandonReason::Expired { .. } | AbandonReason::Subsumed { .. } => None,
+        };
+        // What can't be trusted, or is wrong in itself, is no failure that others may follow.
+        let is_final = cause.as_ref().is_some_and(|cause| !cause.is_transient());
+        let verdict = (is_final || failures > tolerable).then(|| {
+            let in_a_row = format!(" (failed checkpoints in a row: {failures}, tolerable: {tolerable})");
+            let in_a_row = if is_final { String::new() } else { in_a_row };
+            RoundAction::GiveUp { reason: format!("checkpoint {checkpoint} {reason}{in_a_row}"), failures, cause }
         });
         self.gave_up = verdict.is_some();
         actions.push(RoundAction::Abandon { checkpoint, reason, missing: round.missing.into_iter().collect() });

@@ -144,11 +144,15 @@ impl History {
     fn fail(&mut self, now: Moment, id: CheckpointId, reason: AbandonReason) {
         let missing = self.missing(id);
         let last = format!("checkpoint {id} {reason}");
+        let cause = match &reason {
+            AbandonReason::Declined { reason, .. } | AbandonReason::PublishFailed { reason } => Some(reason.clone()),
+            _ => None,
+        };
         self.facts.push((now, Fact::Did(Abandon { checkpoint: id, reason, missing })));
         let (failures, tolerable) = (self.failures(), self.config.tolerable_failures);
         if failures > tolerable {
             let reason = format!("{last} (failed checkpoints in a row: {failures}, tolerable: {tolerable})");
-            self.facts.push((now, Fact::Did(GiveUp { reason, failures })));
+            self.facts.push((now, Fact::Did(GiveUp { reason, failures, cause })));
         }
     }
 

@@ -4,6 +4,7 @@ use super::RoundAction::{Abandon, Announce, GiveUp, Publish, Trigger};
 use super::RoundEvent::{Acked, Declined, PublishFailed, Published, Requested, Tick};
 use super::RoundKind::{Early, Final, Periodic, Stop};
 use super::*;
+use crate::error::Cause;
 
 #[path = "rounds_model.rs"]
 mod model;
@@ -29,7 +30,7 @@ fn acked(n: u64, index: u32) -> RoundEvent {
 }
 
 fn declined(n: u64, index: u32) -> RoundEvent {
-    Declined { checkpoint: cp(n), subtask: subtask(index), reason: "disk full".to_owned() }
+    Declined { checkpoint: cp(n), subtask: subtask(index), reason: SeamError::transient("disk full") }
 }
 
 fn published(n: u64) -> RoundEvent {
@@ -37,7 +38,7 @@ fn published(n: u64) -> RoundEvent {
 }
 
 fn publish_failed(n: u64) -> RoundEvent {
-    PublishFailed { checkpoint: cp(n), reason: "no space".to_owned() }
+    PublishFailed { checkpoint: cp(n), reason: SeamError::transient("no space") }
 }
 
 fn requested(kind: RoundKind) -> RoundEvent {
@@ -61,7 +62,7 @@ fn abandon(n: u64, reason: AbandonReason, missing: &[u32]) -> RoundAction {
 }
 
 fn abandon_declined(n: u64, by: u32, missing: &[u32]) -> RoundAction {
-    abandon(n, AbandonReason::Declined { subtask: subtask(by), reason: "disk full".to_owned() }, missing)
+    abandon(n, AbandonReason::Declined { subtask: subtask(by), reason: SeamError::transient("disk full") }, missing)
 }
 
 fn on_request() -> RoundsConfig {
@@ -312,7 +313,7 @@ fn answer_that_is_heard_before_the_tick_still_counts() {
 
 #[test]
 fn failure_to_publish_fails_the_round() {
-    let reason = AbandonReason::PublishFailed { reason: "no space".to_owned() };
+    let reason = AbandonReason::PublishFailed { reason: SeamError::transient("no space") };
     play(
         on_request(),
         1,
@@ -327,11 +328,39 @@ fn failure_to_publish_fails_the_round() {
 }
 
 #[test]
+fn error_that_no_other_round_can_mend_gives_up_at_once() {
+    let broken = || Cause::from(Box::from("checksum"));
+    let gives_up = |event: &dyn Fn(SeamError) -> RoundEvent, expected: &dyn Fn(SeamError) -> AbandonReason| {
+        for cause in [SeamError::Untrusted(broken()), SeamError::Mistake(broken())] {
+            let mut rounds = Rounds::new(on_request(), [subtask(0)], cp(1), at(0));
+            assert_eq!(rounds.step(requested(Periodic), at(0)), [trigger(1, Periodic)]);
+            let missing = match event(cause.clone()) {
+                PublishFailed { .. } => {
+                    assert_eq!(rounds.step(acked(1, 0), at(1)), [publish(1)]);
+                    &[][..]
+                }
+                _ => &[0],
+            };
+            let reason = expected(cause.clone());
+            let words = format!("checkpoint 1 {reason}");
+            let give_up = GiveUp { reason: words, failures: 1, cause: Some(cause.clone()) };
+            assert_eq!(rounds.step(event(cause), at(2)), [abandon(1, reason, missing), give_up]);
+            assert_eq!(rounds.step(requested(Periodic), at(3)), []);
+        }
+    };
+    gives_up(&|reason| PublishFailed { checkpoint: cp(1), reason }, &|reason| AbandonReason::PublishFailed { reason });
+    gives_up(&|reason| Declined { checkpoint: cp(1), subtask: subtask(0), reason }, &|reason| {
+        AbandonReason::Declined { subtask: subtask(0), reason }
+    });
+}
+
+#[test]
 fn one_failure_more_in_a_row_than_tolerable_gives_up_once() {
     let give_up = GiveUp {
         reason: "checkpoint 3 declined by subtask 0.0: disk full (failed checkpoints in a row: 3, tolerable: 2)"
             .to_owned(),
         failures: 3,
+        cause: Some(SeamError::transient("disk full")),
     };
     let mut rounds = play(
         RoundsConfig { tolerable_failures: 2, ..RoundsConfig::default() },
@@ -443,7 +472,7 @@ fn round_of_no_subtasks_is_complete_at_once() {
 fn reasons_read_as_sentences() {
     let table = [
         (AbandonReason::Expired { timeout: secs(600) }, "expired after 600s"),
-        (AbandonReason::PublishFailed { reason: "no space".to_owned() }, "could not be published: no space"),
+        (AbandonReason::PublishFailed { reason: SeamError::transient("no space") }, "could not be published: no space"),
         (AbandonReason::Subsumed { by: cp(9) }, "subsumed by checkpoint 9"),
     ];
     for (reason, text) in table {

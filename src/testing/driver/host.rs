@@ -191,23 +191,25 @@ impl Host {
 
     /// Takes a snapshot, all of it, durably.
     pub(super) fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<SubtaskSnapshot, Failure> {
-        let failed = |message: String| Failure::of_subtask(self.id, "snapshot", FailureKind::Error, message);
         self.task.snapshot(checkpoint)?;
         let write = loop {
             if let Some(write) = self.task.persist()? {
                 break write;
             }
         };
-        let snapshot = write().map_err(failed)?;
-        self.task.persisted(checkpoint, true)?;
+        let Written { snapshot, outcome } = write();
+        self.task.persisted(checkpoint, Some(outcome))?;
+        let snapshot = snapshot.map_err(|error| error.into_failure("snapshot", FailureKind::Error))?;
         Ok(SubtaskSnapshot { drained: self.drained, ..snapshot })
     }
 
     /// Makes visible what was written before `checkpoint`. Older checkpoints can still be restored.
     pub(super) fn commit(&mut self, checkpoint: CheckpointId) -> Result<(), Failure> {
-        let failed = |message: String| Failure::of_subtask(self.id, "commit", FailureKind::Error, message);
         let commits = self.task.completed(checkpoint, CheckpointId(0))?;
-        commits.into_iter().try_for_each(|commit| commit()).map_err(failed)
+        commits
+            .into_iter()
+            .try_for_each(|commit| commit())
+            .map_err(|error| error.into_failure("commit", FailureKind::Error))
     }
 
     /// Goes on as a subtask whose input had ended.
@@ -225,5 +227,5 @@ use millstream_actors::error::{Failure, FailureKind};
 use millstream_actors::ids::{CheckpointId, SubtaskId};
 use millstream_actors::packet::{Item, Packet, Signal};
 use millstream_actors::protocol::{ValveEvent, WatermarkValve};
-use millstream_actors::task::{Emission, Enumeration, SubtaskSnapshot, Task, TaskEvent, Then, Wake};
+use millstream_actors::task::{Emission, Enumeration, SubtaskSnapshot, Task, TaskEvent, Then, Wake, Written};
 use millstream_actors::time::{TimeSignal, Timestamp};
