@@ -21,6 +21,9 @@ struct Joins;
 #[doc = include_str!("../docs/nexmark.md")]
 struct Nexmark;
 
+#[doc = include_str!("../docs/observing.md")]
+struct Observing;
+
 #[doc = include_str!("../docs/performance.md")]
 struct Performance;
 

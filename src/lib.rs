@@ -33,6 +33,7 @@
 //! * [`operator`] has the operators that streams are made of, and what sources and sinks need of them.
 //! * [`state`] keeps the rows of keyed operators: in memory, in a changelog, and folded in redb.
 //! * [`model`] has records, keys and key groups.
+//! * [`metrics`] has what operators count, by uid, subtask and name.
 //! * [`ops`] runs a topology as a program: [`main`] gives it a command line, progress and signals.
 //! * [`actors`] is the crate below: it moves batches, keeps subtasks alive and agrees on checkpoints. Tests use its
 //!   [`kill`](actors::kill) and [`observe`](actors::observe).
@@ -45,6 +46,7 @@
 pub mod config;
 pub mod error;
 pub mod io;
+pub mod metrics;
 pub mod model;
 pub mod operator;
 pub mod ops;

@@ -8,6 +8,7 @@ use millstream::actors::error::FailureKind;
 use millstream::actors::ids::CheckpointId;
 use millstream::actors::time::{Clock, TimeSignal, Timestamp};
 use millstream::io::{ReadStatus, Source, SourceReader, SplitEnumerator, SplitNumber, SplitSignal};
+use millstream::metrics::RECORDS_IN;
 use millstream::model::Record;
 use millstream::operator::{Emit, KeyContext, KeyedProcess, SubtaskContext, Timer};
 use millstream::prelude::*;
@@ -427,7 +428,7 @@ fn readers_of_a_group_do_not_drift_apart_further_than_allowed() {
             .inspect(move |millis| slow.lock().expect("nobody panics with it").1 = *millis)
             .discard("slow ends");
         let run = single(topology);
-        assert_eq!((run.failure(), run.counters().records_in), (None, 40_000));
+        assert_eq!((run.failure(), run.counters().total(RECORDS_IN)), (None, 40_000));
         let farthest = farthest.lock().expect("nobody panics with it");
         *farthest
     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use millstream::actors::time::TimeSignal;
 use millstream::io::SplitMix64;
+use millstream::metrics::LATE;
 use millstream::model::Record;
 use millstream::prelude::*;
 use millstream::testing::{Line, Mismatch, Run, Script, Simulation, TopologyDriver};
@@ -467,7 +468,7 @@ fn late_records_of_joins_are_counted_once_under_kills() {
         let mut found = run.output::<u64>("grouped");
         found.extend(late.iter().map(|event| event.1));
         found.sort_unstable();
-        let counted = run.counters().late;
+        let counted = run.counters().total(LATE);
         if found != expected {
             return Err(Mismatch::new(format!("seed {}: {found:?}", run.seed())));
         }

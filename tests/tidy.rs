@@ -12,18 +12,23 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("model", &[], &["time"]),
     // What is set is a matter of words and numbers, and restart policies are the protocol's.
     ("config", &[], &["protocol"]),
+    ("metrics", &[], &["ids"]),
     ("state", &["model"], &["ids", "time"]),
     // Sinks and sources are operators at the ends of a block, and open in a subtask's context (docs/adr/0004).
     // Splits of a source meet in the valve of channels (docs/adr/0007).
-    ("operator", &["model", "state", "io"], &["ids", "packet", "protocol", "sabotage", "task", "time", "time_view"]),
-    ("io", &["model", "operator"], &["ids", "time"]),
+    (
+        "operator",
+        &["metrics", "model", "state", "io"],
+        &["ids", "packet", "protocol", "sabotage", "task", "time", "time_view"],
+    ),
+    ("io", &["metrics", "model", "operator"], &["ids", "time"]),
     // The patterns of edges are the blueprint's.
     ("plan", &["model", "operator", "io"], &["blueprint", "time"]),
-    ("runtime", &["config", "model", "state", "operator", "io", "plan"], ANY),
+    ("runtime", &["config", "metrics", "model", "state", "operator", "io", "plan"], ANY),
     // Factories of tasks are kept until the plan is known.
-    ("api", &["model", "operator", "io", "plan", "runtime"], &["ids", "task", "time"]),
+    ("api", &["metrics", "model", "operator", "io", "plan", "runtime"], &["ids", "task", "time"]),
     ("ops", &["api", "config", "runtime"], &["observe"]),
-    ("testing", &["model", "state", "operator", "io", "plan", "runtime", "api", "ops"], ANY),
+    ("testing", &["metrics", "model", "state", "operator", "io", "plan", "runtime", "api", "ops"], ANY),
 ];
 
 /// The modules of the actor crate: `(module, modules it may name)`. A module may always name itself.

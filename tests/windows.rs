@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millstream::io::SplitMix64;
+use millstream::metrics::LATE;
 use millstream::model::Record;
 use millstream::operator::window::{TimeWindow, WindowContext, WindowFunction};
 use millstream::prelude::*;
@@ -180,7 +181,7 @@ fn late_records_and_late_firings_are_exact_under_kills() {
     explore(&Simulation::new(topology, 0).input("events", script), |run| {
         run.check_output("fired", &fired)?;
         run.check_output("late", &turned_away)?;
-        let counted = run.counters().late;
+        let counted = run.counters().total(LATE);
         if counted == turned_away.len() as u64 { Ok(()) } else { Err(Mismatch::new(format!("{counted} are late"))) }
     });
 }

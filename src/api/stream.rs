@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::topology::{BlockMakers, Topology};
 use crate::error::{BoxError, Result};
+use crate::metrics::FILTERED;
 use crate::model::Data;
 use crate::operator::{
     AsyncMap, AsyncMapOperator, BoxedChain, Chain, Filter, FlatMap, Inspect, Map, OperatorStates, ProcessStream,
@@ -58,8 +59,14 @@ impl<C: Chain> Stream<C> {
         operator: impl Fn(&mut SubtaskContext) -> Result<O> + Send + Sync + 'static,
     ) -> Stream<Then<C, O>> {
         self.topology.draft().add(self.block, kind, uid);
-        let open = self.open;
-        let open = move |context: &mut SubtaskContext| Ok(Then::new(open(context)?, operator(context)?));
+        let (open, uid) = (self.open, uid.map(Arc::<str>::from));
+        let open = move |context: &mut SubtaskContext| {
+            let chain = open(context)?;
+            if let Some(uid) = &uid {
+                context.uid = Arc::clone(uid);
+            }
+            Ok(Then::new(chain, operator(context)?))
+        };
         Stream { topology: self.topology, block: self.block, open: Arc::new(open) }
     }
 
@@ -113,9 +120,7 @@ impl<C: Chain> Stream<C> {
         F: FnMut(&C::Out) -> bool + Clone + Send + 'static,
     {
         let predicate = Prototype::new(predicate);
-        self.then("filter", None, move |context| {
-            Ok(Filter::new(predicate.instance(), context.counters.filtered.clone()))
-        })
+        self.then("filter", None, move |context| Ok(Filter::new(predicate.instance(), context.counter(FILTERED))))
     }
 
     /// Keeps the records for which `predicate` is true, or fails the attempt. Order is kept.
@@ -126,7 +131,7 @@ impl<C: Chain> Stream<C> {
     {
         let predicate = Prototype::new(predicate);
         self.then("try_filter", None, move |context| {
-            Ok(TryFilter::new(predicate.instance(), context.counters.filtered.clone()))
+            Ok(TryFilter::new(predicate.instance(), context.counter(FILTERED)))
         })
     }
 

@@ -106,6 +106,7 @@ impl Topology {
         let splits: MakeSplits = Arc::new(move |deploy| Arc::new(SourceSplits { source: for_splits.clone(), deploy }));
         let makers = BlockMakers { source: Some((name.clone(), splits)), ..BlockMakers::default() };
         let open = move |context: &mut SubtaskContext| {
+            context.uid = name.as_str().into();
             let reader = EitherReader::open(&source, &name, context)?;
             SourceHead::open(&name, S::SPLIT_SCHEMA, reader, context)
         };

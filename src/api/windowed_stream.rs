@@ -299,6 +299,7 @@ where
         let prototype = Prototype::new((settings, parts));
         let open = move |context: &mut SubtaskContext| {
             let (settings, parts) = prototype.instance();
+            context.uid = uid.as_str().into();
             Ok(WindowChain::new(WindowOperator::open(&uid, settings, contents(parts), context)?))
         };
         Stream { topology: stream.topology, block: stream.block, open: Arc::new(open) }

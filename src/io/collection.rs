@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::numbered::{self, MakeItem, NumberSplit, NumberedReader};
 use super::{ReadStatus, Source, SourceReader, SplitNumber, SplitProgress, SplitQueue, SplitSchema};
 use crate::error::{Error, Result};
+use crate::metrics::{Counter, PROGRESS};
 use crate::model::{Data, Record};
-use crate::operator::{Counter, Emit, SubtaskContext};
+use crate::operator::{Emit, SubtaskContext};
 
 /// Reads the items of a collection in memory.
 ///
@@ -78,7 +79,7 @@ impl<T: Data + Sync + Clone> Source for Collection<T> {
     }
 
     fn reader(&self, context: &mut SubtaskContext) -> Result<Self::Reader> {
-        Ok(NumberedReader::new(self.items.clone(), self.len() as u64, context.counters.progress.clone()))
+        Ok(NumberedReader::new(self.items.clone(), self.len() as u64, context.counter(PROGRESS)))
     }
 }
 
@@ -139,7 +140,7 @@ where
     }
 
     fn reader(&self, context: &mut SubtaskContext) -> Result<Self::Reader> {
-        Ok(IterReader { make: self.make.clone(), open: None, progress: context.counters.progress.clone() })
+        Ok(IterReader { make: self.make.clone(), open: None, progress: context.counter(PROGRESS) })
     }
 }
 

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use super::{ReadStatus, Source, SourceReader, SplitEnumerator, SplitNumber};
 use crate::error::Result;
+use crate::metrics::{FAILED, PROGRESS};
 use crate::model::{self, Record};
 use crate::operator::SubtaskContext;
 
@@ -115,8 +116,8 @@ impl<T> Reading<T> {
         Ok(Self {
             records: out.into_iter().map(|record| record.value).collect(),
             total,
-            progress: sum(|context| context.counters.progress.get()),
-            failed: sum(|context| context.counters.failed.get()),
+            progress: sum(|context| context.metrics.durable().total(PROGRESS)),
+            failed: sum(|context| context.metrics.durable().total(FAILED)),
         })
     }
 

@@ -26,7 +26,7 @@ pub trait SplitEnumerator: Serialize + DeserializeOwned + Send + 'static {
     }
 
     /// The size of the whole input, in the units in which readers count
-    /// [`Counters::progress`](crate::operator::Counters::progress); `None` if it is unknown or endless.
+    /// [`PROGRESS`](crate::metrics::PROGRESS); `None` if it is unknown or endless.
     fn total(&self) -> Option<u64> {
         None
     }

@@ -3,6 +3,7 @@
 use super::numbered::{self, MakeItem, NumberSplit, NumberedReader};
 use super::{Source, SplitMix64, SplitQueue, SplitSchema};
 use crate::error::Result;
+use crate::metrics::PROGRESS;
 use crate::model::Data;
 use crate::operator::SubtaskContext;
 
@@ -101,7 +102,7 @@ impl<M: MakeItem> Source for Generator<M> {
     }
 
     fn reader(&self, context: &mut SubtaskContext) -> Result<Self::Reader> {
-        Ok(NumberedReader::new(self.make.clone(), self.count, context.counters.progress.clone()))
+        Ok(NumberedReader::new(self.make.clone(), self.count, context.counter(PROGRESS)))
     }
 }
 

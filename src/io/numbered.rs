@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{ReadStatus, SourceReader, SplitNumber, SplitProgress, SplitQueue, SplitSignal};
 use crate::error::{Error, Result};
+use crate::metrics::Counter;
 use crate::model::{Data, Record};
-use crate::operator::{Counter, Emit};
+use crate::operator::Emit;
 
 /// Makes the item of a number: the same item for the same number, whenever it is asked.
 pub trait MakeItem: Clone + Send + Sync + 'static {

@@ -3,20 +3,21 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use millstream_actors::ids::{Attempt, CheckpointId};
 use millstream_actors::sabotage::Sabotage;
 use millstream_actors::task::Wake;
 use millstream_actors::time::{Clock, Timestamp};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use super::event_time::AlignmentGroups;
 use super::small_state::{PARALLELISM, Portions, SmallStates, StateKind, WATERMARK};
 use super::{Blocking, Hold, SideEmitter, SideId, SideOutput, SplitNames};
 use crate::error::{Error, Result};
 use crate::io::Surroundings;
+use crate::metrics::{Counter, CounterName, Gauge, GaugeName, SubtaskMetrics};
 use crate::model::{Data, Key, MaxParallelism};
 use crate::state::{Store, Table};
 
@@ -27,106 +28,6 @@ pub struct Restored {
     pub checkpoint: CheckpointId,
     /// This subtask's part of it.
     pub state: SmallStates,
-}
-
-/// A count kept by one subtask, read by others. Only the subtask that owns it may add.
-#[derive(Debug, Clone, Default)]
-pub struct Counter(Arc<AtomicU64>);
-
-impl Counter {
-    /// Adds `n`.
-    #[inline]
-    pub fn add(&self, n: u64) {
-        // One writer: a plain load and store, much cheaper than a locked addition.
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
-    }
-
-    /// The count so far.
-    #[must_use]
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set(&self, count: u64) {
-        self.0.store(count, Ordering::Relaxed);
-    }
-}
-
-/// What one subtask counts. The counts are part of its snapshot, so a replayed record is counted once.
-#[derive(Debug, Clone, Default)]
-pub struct Counters {
-    /// Records that a source handed to the topology.
-    pub records_in: Counter,
-    /// Records written to sinks.
-    pub records_out: Counter,
-    /// Records that a filter held back.
-    pub filtered: Counter,
-    /// Records dropped, or put aside, for being late.
-    pub late: Counter,
-    /// Input that could not be decoded, and was skipped or put aside.
-    pub failed: Counter,
-    /// How far the sources have come, in the units of [`SplitEnumerator::total`](crate::io::SplitEnumerator::total).
-    pub progress: Counter,
-    /// Windows of keys that waited for the clock when the input ended.
-    pub unfired: Counter,
-}
-
-/// [`Counters`] at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CountersView {
-    /// Records that sources handed to the topology.
-    pub records_in: u64,
-    /// Records written to sinks.
-    pub records_out: u64,
-    /// Records that filters held back.
-    pub filtered: u64,
-    /// Records dropped, or put aside, for being late.
-    pub late: u64,
-    /// Input that could not be decoded.
-    pub failed: u64,
-    /// How far the sources have come.
-    pub progress: u64,
-    /// Windows of keys that waited for the clock when the input ended.
-    #[serde(default)]
-    pub unfired: u64,
-}
-
-impl Counters {
-    /// The counts now.
-    #[must_use]
-    pub fn view(&self) -> CountersView {
-        CountersView {
-            records_in: self.records_in.get(),
-            records_out: self.records_out.get(),
-            filtered: self.filtered.get(),
-            late: self.late.get(),
-            failed: self.failed.get(),
-            progress: self.progress.get(),
-            unfired: self.unfired.get(),
-        }
-    }
-
-    pub(crate) fn restore(&self, view: CountersView) {
-        self.records_in.set(view.records_in);
-        self.records_out.set(view.records_out);
-        self.filtered.set(view.filtered);
-        self.late.set(view.late);
-        self.failed.set(view.failed);
-        self.progress.set(view.progress);
-        self.unfired.set(view.unfired);
-    }
-}
-
-impl std::ops::AddAssign for CountersView {
-    fn add_assign(&mut self, other: Self) {
-        self.records_in += other.records_in;
-        self.records_out += other.records_out;
-        self.filtered += other.filtered;
-        self.late += other.late;
-        self.failed += other.failed;
-        self.progress += other.progress;
-        self.unfired += other.unfired;
-    }
 }
 
 /// The processing time at which the records arrived that are being taken, for operators that must not read the clock for
@@ -164,13 +65,13 @@ pub struct SubtaskContext {
     /// Machine time.
     pub clock: Arc<dyn Clock>,
     /// What the subtask counts.
-    pub counters: Counters,
+    pub(crate) metrics: SubtaskMetrics,
     /// Wakes the subtask, from any thread: its reader is called again, its operators receive
     /// [`Event::Woken`](super::Event::Woken), and its writers are told.
     pub wake: Wake,
     /// Leads to the blocking pool.
     pub blocking: Blocking,
-    /// The source or sink that opens now; empty while an operator does.
+    /// The uid of the source, operator or sink that opens now; of one without a uid, the nearest uid before it.
     pub uid: Arc<str>,
     /// Whether a source is at the head of the block.
     pub(crate) is_source: bool,
@@ -205,7 +106,7 @@ impl SubtaskContext {
             run: run.into(),
             restored: None,
             clock,
-            counters: Counters::default(),
+            metrics: SubtaskMetrics::default(),
             wake: Wake::default(),
             blocking: Blocking::inline(),
             uid: "".into(),
@@ -220,6 +121,19 @@ impl SubtaskContext {
             read_sides: BTreeSet::new(),
             sides: BTreeMap::new(),
         }
+    }
+
+    /// The counter `name` of the operator, source or sink that is being opened, under its uid. One without a uid counts
+    /// under the uid before it. Asked again for the same name, it gives the same counter.
+    #[must_use]
+    pub fn counter(&self, name: CounterName) -> Counter {
+        self.metrics.counter(&self.uid, name)
+    }
+
+    /// The gauge `name` of the operator, source or sink that is being opened, as [`Self::counter`].
+    #[must_use]
+    pub fn gauge(&self, name: GaugeName) -> Gauge {
+        self.metrics.gauge(&self.uid, name)
     }
 
     /// The elements of a small state that `uid` has in the snapshot to start from; none if it has none.

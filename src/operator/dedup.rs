@@ -4,8 +4,8 @@ use millstream_actors::time::{Timespan, Timestamp};
 
 use super::{Emit, KeyContext, KeyedProcess, States, Timer, ValueState};
 use crate::error::{Error, Result};
+use crate::metrics::{Counter, FILTERED};
 use crate::model::{Data, Key, Record};
-use crate::operator::Counter;
 
 /// Drops records whose key was let through less than `retain` ago, in event time; built by
 /// [`KeyedStream::dedup`](crate::KeyedStream::dedup).
@@ -18,7 +18,7 @@ pub struct Dedup {
 
 impl Dedup {
     pub(crate) fn open<K: Key>(uid: &str, retain: Timespan, states: &mut States<'_, K>) -> Result<Self> {
-        let filtered = states.subtask().counters.filtered.clone();
+        let filtered = states.subtask().counter(FILTERED);
         Ok(Self { uid: uid.to_owned(), retain, closed_until: states.value("closed until")?, filtered })
     }
 }

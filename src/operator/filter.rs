@@ -2,8 +2,9 @@
 
 use std::marker::PhantomData;
 
-use super::{Counter, Emit, Operator};
+use super::{Emit, Operator};
 use crate::error::{BoxError, Error, Result};
+use crate::metrics::Counter;
 use crate::model::{Data, Record};
 
 /// No or one record out per record in; built by [`Stream::filter`](crate::Stream::filter).
@@ -65,25 +66,25 @@ impl<T: Data, X: Into<BoxError>, F: FnMut(&T) -> Result<bool, X> + Send + 'stati
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operator::CountersView;
+    use crate::metrics::FILTERED;
     use crate::testing::harness::{OperatorHarness, rec, rec_at, watermark};
 
     #[test]
     fn records_that_are_held_back_are_counted() {
-        OperatorHarness::plain(|context| Ok(Filter::new(|n: &u64| *n > 1, context.counters.filtered.clone())))
+        OperatorHarness::plain(|context| Ok(Filter::new(|n: &u64| *n > 1, context.counter(FILTERED))))
             .input([rec(1), rec_at(2, 5), watermark(9), rec(0)])
-            .expect_counters(CountersView { filtered: 2, ..CountersView::default() })
+            .expect_counters([(FILTERED, 2)])
             .expect([rec_at(2, 5), watermark(9)]);
     }
 
     #[test]
     fn predicate_may_fail_the_attempt() {
         let known = |n: &u64| if *n < 9 { Ok(*n > 1) } else { Err(format!("{n} is not known")) };
-        OperatorHarness::plain(move |context| Ok(TryFilter::new(known, context.counters.filtered.clone())))
+        OperatorHarness::plain(move |context| Ok(TryFilter::new(known, context.counter(FILTERED))))
             .input([rec(1), rec(2)])
-            .expect_counters(CountersView { filtered: 1, ..CountersView::default() })
+            .expect_counters([(FILTERED, 1)])
             .expect([rec(2)]);
-        OperatorHarness::plain(move |context| Ok(TryFilter::new(known, context.counters.filtered.clone())))
+        OperatorHarness::plain(move |context| Ok(TryFilter::new(known, context.counter(FILTERED))))
             .input([rec(9)])
             .expect_error("try_filter: 9 is not known");
     }

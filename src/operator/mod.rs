@@ -32,7 +32,7 @@ pub use async_map::{AsyncMap, AsyncMapOperator, Retries};
 pub use blocking::{Blocking, Pending};
 pub use chain::{BatchHead, BoxedChain, Chain, HeadStatus, Step, Then};
 pub(crate) use context::Arrivals;
-pub use context::{Counter, Counters, CountersView, Restored, SubtaskContext};
+pub use context::{Restored, SubtaskContext};
 pub use dedup::Dedup;
 pub use either_head::{Apart, BothKeyed, Either, EitherHead, Meeting};
 pub use filter::{Filter, TryFilter};

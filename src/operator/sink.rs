@@ -8,9 +8,10 @@ use millstream_actors::ids::CheckpointId;
 use millstream_actors::sabotage::Sabotage;
 
 use super::small_state::PARALLELISM;
-use super::{BlockingJob, Counter, Emit, Event, Operator, PartVisitor, StateKind, SubtaskContext, TransactionalOutput};
+use super::{BlockingJob, Emit, Event, Operator, PartVisitor, StateKind, SubtaskContext, TransactionalOutput};
 use crate::error::{Error, Result};
 use crate::io::{Capture, Committer, Sink, SinkWriter};
+use crate::metrics::{Counter, RECORDS_OUT};
 use crate::model::Record;
 
 /// Transactions that are sealed and not known to be committed, each with the checkpoint it belongs to.
@@ -101,7 +102,7 @@ impl<S: Sink> TwoPhase<S> {
             committer.abort(&left)?;
         }
         let writer = sink.writer(context)?;
-        let (records_out, sabotage) = (context.counters.records_out.clone(), context.sabotage);
+        let (records_out, sabotage) = (context.counter(RECORDS_OUT), context.sabotage);
         let (uid, parallelism, committer) = (Arc::clone(&context.uid), context.parallelism, Arc::new(committer));
         Ok(Self { uid, parallelism, writer, committer, pending: Arc::default(), records_out, sabotage })
     }

@@ -14,11 +14,11 @@ use serde::de::DeserializeOwned;
 use super::chain::end_time;
 use super::small_state::PARALLELISM;
 use super::{
-    BlockInput, Chain, Counter, Emit, Event, HeadStatus, Hold, PartVisitor, Revoked, SplitNames, StateKind, Step,
-    SubtaskContext,
+    BlockInput, Chain, Emit, Event, HeadStatus, Hold, PartVisitor, Revoked, SplitNames, StateKind, Step, SubtaskContext,
 };
 use crate::error::{Error, Result};
 use crate::io::{ReadStatus, SourceReader, SplitNumber, SplitSchema, SplitSignal};
+use crate::metrics::{Counter, RECORDS_IN};
 use crate::model::{self, Data, Record};
 
 /// How long a reader waits that is held back. Whoever holds it wakes the subtask earlier to release it.
@@ -81,7 +81,7 @@ where
             schema,
             parallelism: context.parallelism,
             reader,
-            records_in: context.counters.records_in.clone(),
+            records_in: context.counter(RECORDS_IN),
             next: SplitNumber::default(),
             current: None,
             taken: Vec::new(),

@@ -99,6 +99,15 @@ impl Exchange {
 }
 
 impl Plan {
+    /// The uid that is nearest before a block; nothing before a source.
+    pub(crate) fn uid_before(&self, block: usize) -> &str {
+        let Some(edge) = self.edges.iter().filter(|edge| edge.to == block).min_by_key(|edge| edge.input) else {
+            return "";
+        };
+        let last = self.blocks[edge.from].nodes.iter().rev().find_map(|node| node.uid.as_deref());
+        last.unwrap_or_else(|| self.uid_before(edge.from))
+    }
+
     /// The name of a block: what it fuses.
     #[must_use]
     pub fn block_name(&self, block: usize) -> String {

@@ -21,11 +21,11 @@ use super::failures::{failure, opening_failure, seam_error};
 use super::routing::{Router, RouterEnd, SentTime, SideRouter};
 use crate::error::{Error, Result};
 use crate::io::ReadStatus;
+use crate::metrics::{Counts, SubtaskMetrics};
 use crate::model;
 use crate::operator::parts::{self, Declared, TablesOf};
 use crate::operator::{
-    Arrivals, Blocking, BlockingJob, Chain, Counters, CountersView, Event, HeadStatus, Restored, SmallStates,
-    StateKind, SubtaskContext,
+    Arrivals, Blocking, BlockingJob, Chain, Event, HeadStatus, Restored, SmallStates, StateKind, SubtaskContext,
 };
 use crate::state::{self, KeyedTable, StateError, Store, VisitTables};
 
@@ -82,12 +82,13 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
             } else {
                 model::decode::<SmallStates>(&snapshot.state).map_err(|source| Error::codec(&deploy.name, source))?
             };
-            for view in state.get::<CountersView>(COUNTERS, COUNTS)? {
-                context.counters.restore(view);
+            for counts in state.get::<Counts>(COUNTERS, COUNTS)? {
+                context.metrics.restore(&counts);
             }
             context.restored = Some(Restored { checkpoint, state });
         }
-        deploy.counted.register(opening.subtask, context.counters.clone());
+        deploy.metrics.register(opening.subtask, context.metrics.clone());
+        context.uid = Arc::clone(&deploy.uid_before);
         if let Some(stem) = &deploy.stem {
             let groups = deploy.max_parallelism.range_of(index, deploy.parallelism);
             let stem = format!("{stem}-{index}");
@@ -111,7 +112,7 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
             unanswered: None,
             arrivals: context.arrivals,
             clock: context.clock,
-            counters: context.counters,
+            metrics: context.metrics,
             store: context.store,
             taken: None,
             sabotage: context.sabotage,
@@ -143,7 +144,7 @@ struct BlockTask<C, R> {
     unanswered: Option<Error>,
     arrivals: Option<Arrivals>,
     clock: Arc<dyn Clock>,
-    counters: Counters,
+    metrics: SubtaskMetrics,
     store: Option<Store>,
     taken: Option<Taken>,
     /// What is broken on purpose.
@@ -298,7 +299,7 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
         let seals = self.guard(seals)?;
         let state = parts::small_states_of(&mut self.chain);
         let mut state = self.guard(state)?;
-        self.guard(state.put(COUNTERS, COUNTS, |counts| counts.put(&self.counters.view())))?;
+        self.guard(state.put(COUNTERS, COUNTS, |counts| counts.put(&self.metrics.durable())))?;
         self.taken = Some(Taken { state, seals });
         if let Some(store) = &mut self.store {
             let outcome = store.barrier(checkpoint, &mut TablesOf(&mut self.chain));

@@ -1,15 +1,16 @@
 //! What is decided about one block before its tasks are made.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use millstream_actors::blueprint::EdgePattern;
-use millstream_actors::ids::{BlockId, SubtaskId};
+use millstream_actors::ids::BlockId;
 
 use crate::io::Surroundings;
+use crate::metrics::Registry;
 use crate::model::MaxParallelism;
 use crate::operator::event_time::AlignmentGroups;
-use crate::operator::{Counters, CountersView, First, Local, RoundRobin, SideId};
+use crate::operator::{First, Local, RoundRobin, SideId};
 use crate::state::StateDir;
 
 /// What the plan and the options of a job decide about one block.
@@ -28,7 +29,9 @@ pub(crate) struct BlockDeploy {
     pub(crate) stem: Option<String>,
     pub(crate) state: StateDir,
     pub(crate) run: Arc<str>,
-    pub(crate) counted: Counted,
+    pub(crate) metrics: Registry,
+    /// The uid under which operators count that come before the first one with a uid.
+    pub(crate) uid_before: Arc<str>,
     pub(crate) surroundings: Surroundings,
     pub(crate) alignment_groups: AlignmentGroups,
     /// The side outputs of the block that somebody reads.
@@ -73,26 +76,5 @@ impl BlockDeploy {
             EdgePattern::OneToOne => Local::Equals(First),
             _ => Local::InTurn(RoundRobin::starting_at(index as usize)),
         }
-    }
-}
-
-/// The counters of all subtasks of the present attempt.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Counted {
-    by_subtask: Arc<Mutex<BTreeMap<SubtaskId, Counters>>>,
-}
-
-impl Counted {
-    pub(super) fn register(&self, subtask: SubtaskId, counters: Counters) {
-        self.by_subtask.lock().unwrap_or_else(PoisonError::into_inner).insert(subtask, counters);
-    }
-
-    /// The sums over all subtasks.
-    pub(crate) fn total(&self) -> CountersView {
-        let by_subtask = self.by_subtask.lock().unwrap_or_else(PoisonError::into_inner);
-        by_subtask.values().fold(CountersView::default(), |mut sum, counters| {
-            sum += counters.view();
-            sum
-        })
     }
 }

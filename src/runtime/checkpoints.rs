@@ -14,8 +14,9 @@ use super::block::{COUNTERS, COUNTS};
 use super::failures::{opening_error, seam_error};
 use super::shares::share_out_all;
 use crate::error::{Error, Result};
+use crate::metrics::{Counts, Registry};
 use crate::model::{self, MaxParallelism};
-use crate::operator::{CountersView, SmallStates};
+use crate::operator::SmallStates;
 use crate::plan::Plan;
 use crate::state::StateDir;
 
@@ -119,12 +120,12 @@ impl Layout {
                 if parts.is_empty() {
                     continue;
                 }
-                let (mut state, mut counts) = (SmallStates::default(), CountersView::default());
+                let (mut state, mut counts) = (SmallStates::default(), Counts::default());
                 for (id, part) in &parts {
                     let part = model::decode::<SmallStates>(&part.state);
                     let part = part.map_err(|source| Error::codec("the checkpoint", source))?;
                     if counted.insert(**id) {
-                        part.get(COUNTERS, COUNTS)?.into_iter().for_each(|view| counts += view);
+                        part.get::<Counts>(COUNTERS, COUNTS)?.iter().for_each(|part| counts += part);
                     }
                     state.extend(part);
                 }
@@ -148,7 +149,7 @@ pub(crate) struct JobCheckpoints {
     state: StateDir,
     layout: Layout,
     retain: usize,
-    counted: Arc<dyn Fn() -> CountersView + Send + Sync>,
+    metrics: Registry,
     /// The attempt that may publish. Held while publishing, so that an attempt begins with what is published, or
     /// fences it off.
     current: Mutex<Option<Attempt>>,
@@ -165,10 +166,10 @@ impl JobCheckpoints {
         state: StateDir,
         layout: Layout,
         retain: usize,
-        counted: Arc<dyn Fn() -> CountersView + Send + Sync>,
+        metrics: Registry,
         sabotage: Option<Sabotage>,
     ) -> Result<Self> {
-        let checkpoints = Self { state, layout, retain, counted, current: Mutex::new(None), sabotage };
+        let checkpoints = Self { state, layout, retain, metrics, current: Mutex::new(None), sabotage };
         if let Some(stored) = checkpoints.latest()? {
             checkpoints.layout.accepts(&stored.layout)?;
         }
@@ -193,7 +194,7 @@ impl JobCheckpoints {
     }
 
     /// The last counts of the job, if it has finished.
-    pub(crate) fn finished(&self) -> Result<Option<CountersView>> {
+    pub(crate) fn finished(&self) -> Result<Option<Counts>> {
         let Some(bytes) = self.state.manifests().property(FINISHED)? else { return Ok(None) };
         model::decode(&bytes).map(Some).map_err(|source| Error::codec("the end of the job", source))
     }
@@ -235,7 +236,8 @@ impl JobCheckpoints {
     }
 
     fn end(&self) -> Result<()> {
-        let bytes = model::encode(&(self.counted)()).map_err(|source| Error::codec("the end of the job", source))?;
+        let bytes =
+            model::encode(&self.metrics.durable()).map_err(|source| Error::codec("the end of the job", source))?;
         Ok(self.state.manifests().put_property(FINISHED, &bytes)?)
     }
 }

@@ -14,15 +14,16 @@ use millstream_actors::task::{EnumerationFactory, TaskFactory};
 use millstream_actors::time::Clock;
 use tempfile::TempDir;
 
-use super::block_deploy::{BlockDeploy, Counted, Receivers, Senders};
+use super::block_deploy::{BlockDeploy, Receivers, Senders};
 use super::checkpoints::{JobCheckpoints, Layout};
 use super::job::{JobHandle, JobWatch, Totals};
 use super::options::JobOptions;
 use super::splits::SourceDeploy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Surroundings;
+use crate::metrics::{Counts, Registry};
+use crate::operator::SideId;
 use crate::operator::event_time::AlignmentGroups;
-use crate::operator::{CountersView, SideId};
 use crate::plan::Plan;
 use crate::state::StateDir;
 
@@ -32,9 +33,9 @@ pub(crate) struct Deployment {
     blueprint: Blueprint,
     config: JobConfig,
     checkpoints: JobCheckpoints,
-    counted: Counted,
+    metrics: Registry,
     totals: Totals,
-    finished: Option<CountersView>,
+    finished: Option<Counts>,
     resumed_from: Option<CheckpointId>,
     started: Instant,
     // Behind the state: it goes when nobody uses the state any more.
@@ -47,7 +48,7 @@ pub(crate) struct Preparation {
     state: StateDir,
     run: Arc<str>,
     batch_records: usize,
-    counted: Counted,
+    metrics: Registry,
     totals: Totals,
     surroundings: Surroundings,
     alignment_groups: AlignmentGroups,
@@ -79,7 +80,8 @@ impl Preparation {
             stem: keyed.map(stem_of),
             state: self.state.clone(),
             run: Arc::clone(&self.run),
-            counted: self.counted.clone(),
+            metrics: self.metrics.clone(),
+            uid_before: self.plan.uid_before(index).into(),
             surroundings: self.surroundings.clone(),
             alignment_groups: self.alignment_groups.clone(),
             read_sides,
@@ -115,8 +117,7 @@ pub(crate) fn prepare(mut plan: Plan, options: &JobOptions, make: impl FnOnce(&m
     if fresh {
         state.clear()?;
     }
-    let counted = Counted::default();
-    let count = counted.clone();
+    let metrics = Registry::default();
     if let Some(begun_with) = JobCheckpoints::max_parallelism_in(&state)?
         && !plan.max_parallelism_is_explicit
         && plan.blocks.iter().all(|block| block.parallelism <= begun_with.groups())
@@ -124,15 +125,15 @@ pub(crate) fn prepare(mut plan: Plan, options: &JobOptions, make: impl FnOnce(&m
         plan.max_parallelism = begun_with;
     }
     let layout = Layout::of(&plan);
-    let count = Arc::new(move || count.total());
-    let checkpoints = JobCheckpoints::open(state.clone(), layout, options.retained(), count, options.seams.sabotage)?;
+    let checkpoints =
+        JobCheckpoints::open(state.clone(), layout, options.retained(), metrics.clone(), options.seams.sabotage)?;
     let (finished, resumed_from) = (checkpoints.finished()?, checkpoints.latest_id()?);
     let surroundings = options.seams.surroundings.clone();
     let mut preparation = Preparation {
         state,
         run: checkpoints.run(surroundings.run.as_deref())?,
         batch_records: options.records_per_batch(),
-        counted: counted.clone(),
+        metrics: metrics.clone(),
         totals: Arc::default(),
         surroundings,
         alignment_groups: AlignmentGroups::default(),
@@ -148,7 +149,7 @@ pub(crate) fn prepare(mut plan: Plan, options: &JobOptions, make: impl FnOnce(&m
     preparation.blueprint.edges = edges.collect();
     let config = options.job();
     let Preparation { plan, totals, blueprint, .. } = preparation;
-    Ok(Deployment { plan, blueprint, config, checkpoints, counted, totals, finished, resumed_from, started, temporary })
+    Ok(Deployment { plan, blueprint, config, checkpoints, metrics, totals, finished, resumed_from, started, temporary })
 }
 
 /// The state directory, and whether what it holds is discarded; a temporary one if none is given. What lies in other
@@ -178,8 +179,8 @@ impl Deployment {
         };
         let (plan, controls) = (Arc::new(self.plan), job.as_ref().map(Job::controls));
         let (finished, resumed_from) = (self.finished, self.resumed_from);
-        let (counted, totals, started) = (self.counted, self.totals, self.started);
-        let watch = JobWatch { plan, controls, finished, resumed_from, counted, totals, started };
+        let (metrics, totals, started) = (self.metrics, self.totals, self.started);
+        let watch = JobWatch { plan, controls, finished, resumed_from, metrics, totals, started };
         Ok(JobHandle::new(watch, job, self.temporary))
     }
 
@@ -189,13 +190,13 @@ impl Deployment {
         self,
         world: VirtualWorld,
         started: impl FnOnce(Controls, Arc<dyn Clock>) + 'static,
-    ) -> Result<Option<(Observed, CountersView)>> {
+    ) -> Result<Option<(Observed, Counts)>> {
         if self.finished.is_some() {
             return Ok(None);
         }
         let observed = simulation::run(self.blueprint, self.config, Arc::new(self.checkpoints), world, started);
         let observed = observed.map_err(|failure| Error::from(ErrorKind::Failed(failure)))?;
-        Ok(Some((observed, self.counted.total())))
+        Ok(Some((observed, self.metrics.durable())))
     }
 
     /// The blocks and edges, for a test that hosts them itself.

@@ -12,9 +12,8 @@ use millstream_actors::kill::Victim;
 use millstream_actors::observe::{AttemptView, CheckpointView, Events, JobStatus, JobView, Observed};
 use tempfile::TempDir;
 
-use super::block_deploy::Counted;
 use crate::error::{Error, ErrorKind, Result};
-use crate::operator::CountersView;
+use crate::metrics::{Counts, FAILED, FILTERED, LATE, PROGRESS, RECORDS_IN, RECORDS_OUT, Registry, Sample, UNFIRED};
 use crate::plan::Plan;
 
 /// A job that was started. Dropping it cancels the job and waits for its threads.
@@ -49,9 +48,9 @@ pub struct JobWatch {
     pub(super) plan: Arc<Plan>,
     /// `None` if the job had finished before it was started.
     pub(super) controls: Option<Controls>,
-    pub(super) finished: Option<CountersView>,
+    pub(super) finished: Option<Counts>,
     pub(super) resumed_from: Option<CheckpointId>,
-    pub(super) counted: Counted,
+    pub(super) metrics: Registry,
     pub(super) totals: Totals,
     pub(super) started: Instant,
 }
@@ -259,7 +258,7 @@ impl JobWatch {
     pub fn progress(&self) -> Option<f64> {
         let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         let total = totals.values().copied().sum::<Option<u64>>().filter(|total| *total > 0)?;
-        Some((self.counted.total().progress as f64 / total as f64).min(1.0))
+        Some((self.metrics.total(PROGRESS) as f64 / total as f64).min(1.0))
     }
 
     /// Blocks until `limit` has passed or the job has ended. True if it has ended.
@@ -268,19 +267,41 @@ impl JobWatch {
         self.controls.as_ref().is_none_or(|job| job.wait_for(limit))
     }
 
+    /// All numbers that operators, sources and sinks keep, sorted by uid, subtask and name. Of a job that had finished
+    /// before, the sums over all subtasks.
+    ///
+    /// # Example
+    /// ```
+    /// use millstream::metrics::FILTERED;
+    /// use millstream::prelude::*;
+    ///
+    /// let topology = Topology::new("even numbers");
+    /// topology.source("numbers", Collection::of(0..10)).filter(|n| n % 2 == 0).discard("nowhere");
+    /// let mut job = topology.start(JobOptions::new().parallelism(1))?;
+    /// job.wait()?;
+    /// let filtered = job.metrics().into_iter().find(|sample| *sample.name == *FILTERED.name()).unwrap();
+    /// // A filter has no uid: it counts under the uid before it.
+    /// assert_eq!((&*filtered.uid, filtered.subtask, filtered.value), ("numbers", Some(0), 5));
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    #[must_use]
+    pub fn metrics(&self) -> Vec<Sample> {
+        self.finished.as_ref().map_or_else(|| self.metrics.samples(), Sample::of_counts)
+    }
+
     /// The job's counts so far.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
-        let counted = self.finished.unwrap_or_else(|| self.counted.total());
+        let counted = self.finished.clone().unwrap_or_else(|| self.metrics.durable());
         let elapsed = self.started.elapsed();
         let (checkpoints, restarts) = self.view().map_or((0, 0), |view| (view.completed, view.restarts()));
         Ledger {
-            records_in: counted.records_in,
-            records_out: counted.records_out,
-            filtered: counted.filtered,
-            late: counted.late,
-            failed: counted.failed,
-            unfired: counted.unfired,
+            records_in: counted.total(RECORDS_IN),
+            records_out: counted.total(RECORDS_OUT),
+            filtered: counted.total(FILTERED),
+            late: counted.total(LATE),
+            failed: counted.total(FAILED),
+            unfired: counted.total(UNFIRED),
             checkpoints,
             restarts,
             elapsed,

@@ -18,8 +18,8 @@ use super::world::block_of;
 use super::{Mismatch, Script};
 use crate::error::Result;
 use crate::io::{Capture, Captures, Fate, Written};
+use crate::metrics::Counts;
 use crate::model::{Data, Key, KeyHash, Record, hash_key};
-use crate::operator::CountersView;
 use crate::plan::Plan;
 use crate::state::CrashDisks;
 
@@ -43,7 +43,7 @@ pub(super) struct Life {
     /// The virtual time at which it began.
     pub(super) born_at: Duration,
     /// `None` if the job had finished before.
-    pub(super) outcome: Result<Option<(Observed, CountersView)>>,
+    pub(super) outcome: Result<Option<(Observed, Counts)>>,
 }
 
 /// Lines of a story that are shown.
@@ -139,8 +139,8 @@ impl Run {
 
     /// What the job counted, replays not counted twice.
     #[must_use]
-    pub fn counters(&self) -> CountersView {
-        let counted = |life: &Life| life.outcome.as_ref().ok()?.as_ref().map(|(_, counters)| *counters);
+    pub fn counters(&self) -> Counts {
+        let counted = |life: &Life| life.outcome.as_ref().ok()?.as_ref().map(|(_, counts)| counts.clone());
         self.lives.iter().rev().find_map(counted).unwrap_or_default()
     }
 

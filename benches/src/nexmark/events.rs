@@ -4,8 +4,9 @@ use std::num::NonZeroU64;
 
 use millstream::actors::ids::CheckpointId;
 use millstream::io::{ReadStatus, Source, SourceReader, SplitNumber, SplitQueue, SplitSignal};
+use millstream::metrics::{Counter, PROGRESS};
 use millstream::model::Record;
-use millstream::operator::{Counter, Emit, SubtaskContext};
+use millstream::operator::{Emit, SubtaskContext};
 use millstream::prelude::*;
 use nexmark::EventGenerator;
 use nexmark::config::NexmarkConfig;
@@ -79,7 +80,7 @@ impl Source for Nexmark {
     }
 
     fn reader(&self, context: &mut SubtaskContext) -> Result<EventReader> {
-        let progress = context.counters.progress.clone();
+        let progress = context.counter(PROGRESS);
         Ok(EventReader { all: self.generator(), events: self.events, splits: Vec::new(), progress })
     }
 }

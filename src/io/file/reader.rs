@@ -11,8 +11,9 @@ use super::undecodable::Undecodable;
 use super::{DeadLetter, Decode, FileSplit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{ReadStatus, SourceReader, SplitNumber, SplitProgress, SplitSignal};
+use crate::metrics::Counter;
 use crate::model::Record;
-use crate::operator::{Counters, Emit};
+use crate::operator::Emit;
 
 /// The first byte that may belong to a line when the file begins with a byte order mark.
 const BEHIND_BYTE_ORDER_MARK: u64 = 3;
@@ -23,7 +24,8 @@ pub struct FileReader<D> {
     pub(super) undecodable: Undecodable,
     pub(super) max_line_bytes: usize,
     pub(super) line_numbers: LineNumbers,
-    pub(super) counters: Counters,
+    pub(super) progress: Counter,
+    pub(super) failed: Counter,
     pub(super) current: Option<OpenSplit>,
     pub(super) waiting: VecDeque<(SplitNumber, FileSplit)>,
 }
@@ -111,7 +113,7 @@ impl<D: Decode> FileReader<D> {
         let framing = self.decoder.framing();
         while *room > 0 {
             let Some(frame) = open.frames.next(framing, open.end)? else {
-                self.counters.progress.add(open.progress());
+                self.progress.add(open.progress());
                 return Ok(false);
             };
             *room -= 1;
@@ -135,11 +137,11 @@ impl<D: Decode> FileReader<D> {
                     };
                     open.line = Some(line + newlines);
                     refuse(&self.undecodable, &open.path, line, Refused { offset, text, error })?;
-                    self.counters.failed.add(1);
+                    self.failed.add(1);
                 }
             }
         }
-        self.counters.progress.add(open.progress());
+        self.progress.add(open.progress());
         Ok(true)
     }
 }

@@ -11,6 +11,7 @@ use super::undecodable::OnUndecodable;
 use super::{CsvDecoder, DeadLetter, Decode, FileReader, FileSplit, Framing, JsonDecoder, LineDecoder, find};
 use crate::error::Result;
 use crate::io::{Source, SplitQueue, SplitSchema};
+use crate::metrics::{FAILED, PROGRESS};
 use crate::model::Data;
 use crate::operator::{SideId, SideOutput, SubtaskContext};
 
@@ -172,7 +173,8 @@ impl<D: Decode> Source for FileSource<D> {
             undecodable: self.undecodable.open(context),
             max_line_bytes: self.max_line_bytes,
             line_numbers: self.line_numbers.clone(),
-            counters: context.counters.clone(),
+            progress: context.counter(PROGRESS),
+            failed: context.counter(FAILED),
             current: None,
             waiting: VecDeque::new(),
         })

@@ -5,8 +5,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
+use crate::metrics::{Counter, LATE};
 use crate::model::{Data, Key, Record};
-use crate::operator::{CoProcess, Counter, Emit, KeyContext, MapState, SideEmitter, States, Timer};
+use crate::operator::{CoProcess, Emit, KeyContext, MapState, SideEmitter, States, Timer};
 
 /// How far the event time of the right record may lie from that of the left one, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +77,7 @@ where
         (late_left, late_right): (Option<SideEmitter<L>>, Option<SideEmitter<R>>),
         states: &mut States<'_, K>,
     ) -> Result<Self> {
-        let late = states.subtask().counters.late.clone();
+        let late = states.subtask().counter(LATE);
         let (left, right) = (states.map("left")?, states.map("right")?);
         Ok(Self { uid: uid.to_owned(), bounds, join, left, right, late, late_left, late_right })
     }

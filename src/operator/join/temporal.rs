@@ -6,8 +6,9 @@ use serde::de::DeserializeOwned;
 
 use super::Change;
 use crate::error::{Error, Result};
+use crate::metrics::{Counter, LATE};
 use crate::model::{Data, Key, Record};
-use crate::operator::{CoProcess, Counter, Emit, KeyContext, MapState, SideEmitter, States, Timer};
+use crate::operator::{CoProcess, Emit, KeyContext, MapState, SideEmitter, States, Timer};
 
 /// What is made of each record and of the version in force, at the time of the record; built by
 /// [`KeyedStream::temporal_join`](crate::KeyedStream::temporal_join).
@@ -39,7 +40,7 @@ where
         (late_records, late_changes): (Option<SideEmitter<L>>, Option<SideEmitter<T>>),
         states: &mut States<'_, K>,
     ) -> Result<Self> {
-        let late = states.subtask().counters.late.clone();
+        let late = states.subtask().counter(LATE);
         let (waiting, versions) = (states.map("waiting")?, states.map("versions")?);
         Ok(Self { uid: uid.to_owned(), change_of, answer, waiting, versions, late, late_records, late_changes })
     }

@@ -8,11 +8,10 @@ use super::mode::{Between, Choices};
 use super::outlet::Outlet;
 use super::sides::SideProbe;
 use crate::error::{Error, Result};
+use crate::metrics::{Counts, SubtaskMetrics};
 use crate::model::{self, Data, MaxParallelism};
 use crate::operator::parts::{self, Declared, TablesOf};
-use crate::operator::{
-    BoxedChain, Chain, Counters, CountersView, Emission, Event, HeadStatus, Restored, SubtaskContext,
-};
+use crate::operator::{BoxedChain, Chain, Emission, Event, HeadStatus, Restored, SubtaskContext};
 use crate::state::{CrashDisks, StateDir, StateOptions, Store};
 use crate::testing::ManualClock;
 use millstream_actors::ids::{Attempt, CheckpointId};
@@ -33,7 +32,7 @@ pub(super) struct Rig<'a, T> {
     /// The state directory, if the operator has keyed state.
     state: Option<StateDir>,
     store: Option<Store>,
-    counters: Counters,
+    metrics: SubtaskMetrics,
     clock: Arc<ManualClock>,
     attempt: Attempt,
     checkpoint: CheckpointId,
@@ -62,7 +61,7 @@ impl<'a, T: Data> Rig<'a, T> {
             chain: None,
             state,
             store: None,
-            counters: Counters::default(),
+            metrics: SubtaskMetrics::default(),
             clock: Arc::new(ManualClock::starting_at(Timestamp::from_millis(0))),
             attempt: Attempt(0),
             checkpoint: CheckpointId(0),
@@ -73,18 +72,18 @@ impl<'a, T: Data> Rig<'a, T> {
             sides,
             out,
         };
-        rig.begin(None, CountersView::default())?;
+        rig.begin(None, &Counts::default())?;
         Ok(rig)
     }
 
     /// Opens a new operator.
-    fn begin(&mut self, restored: Option<Restored>, counted: CountersView) -> Result<()> {
+    fn begin(&mut self, restored: Option<Restored>, counted: &Counts) -> Result<()> {
         (self.chain, self.store) = (None, None);
         self.attempt = self.attempt.next();
         let clock: Arc<dyn Clock> = self.clock.clone();
         let mut context = SubtaskContext::new(0, 1, self.attempt, "case", clock);
-        context.counters.restore(counted);
-        self.counters = context.counters.clone();
+        context.metrics.restore(counted);
+        self.metrics = context.metrics.clone();
         let woken = Arc::clone(&self.woken);
         context.wake.calls(move || woken.store(true, Ordering::SeqCst));
         if let Some(state) = &self.state {
@@ -102,8 +101,8 @@ impl<'a, T: Data> Rig<'a, T> {
         Ok(())
     }
 
-    pub(super) fn counted(&self) -> CountersView {
-        self.counters.view()
+    pub(super) fn counted(&self) -> Counts {
+        self.metrics.durable()
     }
 
     /// Records that come next in one batch, at most.
@@ -220,7 +219,7 @@ impl<'a, T: Data> Rig<'a, T> {
         }
         // A subtask that has drained does nothing any more.
         if matches!(between, Between::Restore | Between::EvictAndRestore) && !self.has_ended {
-            self.begin(Some(restored), counted)?;
+            self.begin(Some(restored), &counted)?;
         }
         Ok(())
     }

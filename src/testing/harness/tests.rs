@@ -4,10 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
 use crate::error::Result;
+use crate::metrics::FILTERED;
 use crate::model::{Keyed, Record};
 use crate::operator::{
-    After, CountersView, Emission, Emit, Event, Filter, Fold, Map, Operator, PartVisitor, SideEmitter, SideOutput,
-    StateKind, SubtaskContext,
+    After, Emission, Emit, Event, Filter, Fold, Map, Operator, PartVisitor, SideEmitter, SideOutput, StateKind,
+    SubtaskContext,
 };
 use crate::state::Table;
 use millstream_actors::time::{TimeSignal, Timestamp};
@@ -64,10 +65,10 @@ fn keyed_state_comes_back_in_every_mode() {
 
 #[test]
 fn counts_are_compared_and_survive_restoring() {
-    let open = |context: &mut SubtaskContext| Ok(Filter::new(|n: &u64| *n > 1, context.counters.filtered.clone()));
+    let open = |context: &mut SubtaskContext| Ok(Filter::new(|n: &u64| *n > 1, context.counter(FILTERED)));
     let case = || OperatorHarness::plain(open).input([rec(1), rec(2), rec(0)]);
-    case().expect_counters(CountersView { filtered: 2, ..CountersView::default() }).expect([rec(2)]);
-    let message = message_of(|| case().expect_counters(CountersView::default()).expect([rec(2)]));
+    case().expect_counters([(FILTERED, 2)]).expect([rec(2)]);
+    let message = message_of(|| case().expect_counters([]).expect([rec(2)]));
     assert!(message.contains("expected the counts"), "{message}");
 }
 

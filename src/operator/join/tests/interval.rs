@@ -4,7 +4,8 @@ use millstream_actors::time::TimespanUnits;
 use proptest::prelude::*;
 
 use super::cases::{Case, Step, case, histories, left, right};
-use crate::operator::{Bounds, CountersView, Either, IntervalJoin, SideOutput};
+use crate::metrics::{CounterName, LATE};
+use crate::operator::{Bounds, Either, IntervalJoin, SideOutput};
 use crate::testing::harness::{Element, end, rec, rec_at, watermark};
 
 /// The side outputs of late records.
@@ -28,8 +29,8 @@ fn join(bounds: Bounds, late: &Late) -> Case<(i64, i64)> {
     })
 }
 
-fn late_records(late: u64) -> CountersView {
-    CountersView { late, ..CountersView::default() }
+fn late_records(late: u64) -> [(CounterName, u64); 1] {
+    [(LATE, late)]
 }
 
 #[test]

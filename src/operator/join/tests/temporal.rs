@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::cases::{Case, Step, case, histories, left, right};
-use crate::operator::{Change, CountersView, Either, SideOutput, TemporalJoin};
+use crate::metrics::{CounterName, LATE};
+use crate::operator::{Change, Either, SideOutput, TemporalJoin};
 use crate::testing::harness::{Element, end, rec, rec_at, watermark};
 
 /// The side outputs of what is late.
@@ -35,8 +36,8 @@ fn join(late: &Late) -> Case<(i64, Option<i64>)> {
     })
 }
 
-fn late_records(late: u64) -> CountersView {
-    CountersView { late, ..CountersView::default() }
+fn late_records(late: u64) -> [(CounterName, u64); 1] {
+    [(LATE, late)]
 }
 
 #[test]

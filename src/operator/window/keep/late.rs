@@ -5,9 +5,10 @@ use std::sync::Arc;
 use millstream_actors::time::Timestamp;
 
 use super::Rule;
+use crate::metrics::{Counter, FILTERED, LATE};
 use crate::model::{Data, Record};
 use crate::operator::window::local::Partial;
-use crate::operator::{Counter, Either, SideId, SideOutput, SubtaskContext};
+use crate::operator::{Either, SideId, SideOutput, SubtaskContext};
 
 /// Puts aside one record.
 type PutAside<T> = Box<dyn Fn(Record<T>) + Send>;
@@ -80,7 +81,7 @@ pub(crate) struct Late<T> {
 impl<T: Data> Late<T> {
     pub(crate) fn open(to: Option<&LateTo<T>>, context: &mut SubtaskContext) -> Self {
         let put_aside = to.map(|to| (to.open)(context));
-        Self { put_aside, late: context.counters.late.clone(), filtered: context.counters.filtered.clone() }
+        Self { put_aside, late: context.counter(LATE), filtered: context.counter(FILTERED) }
     }
 
     /// Takes what was aggregated of records that are late.
@@ -94,7 +95,8 @@ impl<T: Data> Late<T> {
     pub(crate) fn turn_away(&mut self, record: Record<T>, rule: Rule, watermark: Timestamp) {
         if !rule.is_too_late(record.time, watermark) {
             // It lies between the windows, where the assigner leaves a gap.
-            return self.filtered.add(1);
+            self.filtered.add(1);
+            return;
         }
         self.late.add(1);
         if let Some(put_aside) = &self.put_aside {

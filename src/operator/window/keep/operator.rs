@@ -5,13 +5,14 @@ use millstream_actors::time_view::NextWindow;
 
 use super::{Aligned, Asked, Fires, Keeper, Late, LateTo, Merged, Parts, Rule, Shared};
 use crate::error::Result;
+use crate::metrics::{Counter, UNFIRED};
 use crate::model::{Data, Keyed, Record};
 use crate::operator::window::contents::Contents;
 use crate::operator::window::local::KeyedPartial;
 use crate::operator::window::present::Present;
 use crate::operator::window::trigger::{Trigger, TriggerFor};
 use crate::operator::window::{Keying, TimeDomain, WindowAssigner, WindowError, WindowKind, WindowTime};
-use crate::operator::{After, Counter, Emission, Emit, Event, Operator, PartVisitor, SubtaskContext};
+use crate::operator::{After, Emission, Emit, Event, Operator, PartVisitor, SubtaskContext};
 
 /// What a user has set about windows.
 pub(crate) struct WindowSettings<T, A, R> {
@@ -163,7 +164,7 @@ where
             }
             _ => Kept::Aligned(Aligned::open(parts, &time, context)?),
         };
-        let unfired = context.counters.unfired.clone();
+        let unfired = context.counter(UNFIRED);
         Ok(Self { kept, time, advancing: None, fires_with_records, waits_for_clock, unfired })
     }
 

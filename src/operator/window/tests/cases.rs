@@ -4,13 +4,14 @@ use std::fmt::Debug;
 
 use millstream_actors::time::{Timespan, TimespanUnits};
 
+use crate::metrics::LATE;
 use crate::model::{Data, Record};
 use crate::operator::aggregate::Sum;
 use crate::operator::window::contents::{Accumulated, AggregatedLater, Call, Contents, Listed, Pair};
 use crate::operator::window::evictor::Evictor;
 use crate::operator::window::trigger::TriggerFor;
 use crate::operator::window::{Evicting, LateTo, PerKey, TimeWindow, WindowAssigner, WindowOperator, WindowSettings};
-use crate::operator::{CountersView, SideOutput, SubtaskContext};
+use crate::operator::{SideOutput, SubtaskContext};
 use crate::testing::harness::{Element, OperatorHarness, rec, rec_at};
 
 /// A number of a key at a time, or a sum of a key as the result of a window.
@@ -85,7 +86,7 @@ impl<A: WindowAssigner<i64>, R: TriggerFor<A::Kind, i64>> Windows<A, R> {
 
     /// A case over windows that sum, and turn away `N` records.
     pub(super) fn sums<const N: usize>(&self, late: [Element<i64>; N]) -> Case<(String, i64)> {
-        let counted = CountersView { late: N as u64, ..CountersView::default() };
+        let counted = [(LATE, N as u64)];
         self.summing().expect_side(&self.late, late).expect_counters(counted)
     }
 

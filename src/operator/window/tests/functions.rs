@@ -5,8 +5,8 @@ use millstream_actors::time::TimespanUnits;
 use super::cases::{Windows, e, sum_of};
 use super::undisclosed::Undisclosed;
 use crate::error::{Error, Result};
+use crate::metrics::FILTERED;
 use crate::model::Record;
-use crate::operator::CountersView;
 use crate::operator::aggregate::Sum;
 use crate::operator::window::contents::{Accumulated, Call, Listed, Processed};
 use crate::operator::window::trigger::{EventTime, ProcessingTime, Purging};
@@ -168,6 +168,6 @@ fn record_between_the_windows_is_counted_as_filtered() {
     Windows::new(Sliding::of(1.seconds(), 5.seconds()), EventTime)
         .summing()
         .input([e("a", 1, 500), e("a", 2, 3_000), end()])
-        .expect_counters(CountersView { filtered: 1, ..CountersView::default() })
+        .expect_counters([(FILTERED, 1)])
         .expect([e("a", 1, 999), end()]);
 }

@@ -4,7 +4,7 @@ use millstream_actors::time::{TimespanUnits, Timestamp};
 
 use super::cases::{Windows, e, one, spanned};
 use super::undisclosed::Undisclosed;
-use crate::operator::CountersView;
+use crate::metrics::UNFIRED;
 use crate::operator::window::trigger::{Count, EventTime, ProcessingTime, Purging};
 use crate::operator::window::{InEventTime, Merging, Session, TimeWindow, WindowAssigner, WindowError};
 use crate::testing::harness::{Element, end, processing_time, rec_at, watermark};
@@ -85,7 +85,7 @@ fn s3_late_record_joins_a_session_that_is_open() {
 fn s9_sessions_of_processing_time() {
     Windows::new(Session::with_gap(3.seconds()).processing_time(), ProcessingTime)
         .summing()
-        .expect_counters(CountersView { unfired: 1, ..CountersView::default() })
+        .expect_counters([(UNFIRED, 1)])
         .input([
             processing_time(3),
             one("k2"),

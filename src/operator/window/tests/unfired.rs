@@ -4,7 +4,7 @@ use millstream_actors::time::TimespanUnits;
 
 use super::cases::{Windows, e};
 use super::undisclosed::Undisclosed;
-use crate::operator::CountersView;
+use crate::metrics::UNFIRED;
 use crate::operator::window::trigger::{Count, EndOfStream, ProcessingTime, TriggerFor};
 use crate::operator::window::{Session, Sliding, Tumbling, WindowAssigner};
 use crate::testing::harness::{Element, end, processing_time};
@@ -26,7 +26,7 @@ where
             e("b", 8, 0),
             end(),
         ])
-        .expect_counters(CountersView { unfired, ..CountersView::default() })
+        .expect_counters([(UNFIRED, unfired)])
         .expect(expected.into_iter().chain([end()]));
 }
 
