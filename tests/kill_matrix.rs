@@ -10,6 +10,7 @@ use millstream::actors::ids::SubtaskId;
 use millstream::io::FileSink;
 use millstream::prelude::*;
 
+use rig::effort::seeds;
 use rig::{Row, Seeded, StrikeOnce, Tap, Tapped};
 
 const PARALLELISM: u32 = 2;
@@ -140,14 +141,16 @@ fn die_and_recover(
 }
 
 fn matrix<O: Outlet>(outlet: impl Fn(&Path) -> O) {
-    let lines = Arc::new(rig::text(&mut Seeded::new(7), LINES));
-    let expected = rig::running_counts(lines.iter().flat_map(|line| rig::words(line)));
-    let plan =
-        word_count(&lines, &Tap::default(), &mut InMemory::default()).plan_with(PARALLELISM).expect("it must not fail");
-    for cell in cells(&plan) {
-        let directory = tempfile::tempdir().expect("it must not fail");
-        let outlet = outlet(&directory.path().join("out"));
-        die_and_recover(cell, &lines, &expected, outlet, &directory.path().join("state"));
+    for seed in seeds(7..8) {
+        println!("seed {seed}");
+        let lines = Arc::new(rig::text(&mut Seeded::new(seed), LINES));
+        let expected = rig::running_counts(lines.iter().flat_map(|line| rig::words(line)));
+        let plan = word_count(&lines, &Tap::default(), &mut InMemory::default());
+        for cell in cells(&plan.plan_with(PARALLELISM).expect("it must not fail")) {
+            let directory = tempfile::tempdir().expect("it must not fail");
+            let outlet = outlet(&directory.path().join("out"));
+            die_and_recover(cell, &lines, &expected, outlet, &directory.path().join("state"));
+        }
     }
 }
 

@@ -289,6 +289,21 @@ fn tests_do_not_sleep_and_nothing_is_left_undone() {
 }
 
 #[test]
+fn every_test_is_run() {
+    let mut strays = Vec::new();
+    for folder in ["jobs", "recovery", "model"] {
+        let program = text_of(&format!("tests/{folder}.rs"));
+        for file in rust_files(&format!("tests/{folder}")) {
+            let module = Path::new(&file).file_stem().expect("a file has a name").to_string_lossy().into_owned();
+            if !program.contains(&format!("mod {module};")) {
+                strays.push(format!("{file}: tests/{folder}.rs does not name it"));
+            }
+        }
+    }
+    assert_none("tests that nobody runs", &strays);
+}
+
+#[test]
 fn no_module_is_taken_from_another_folder() {
     // A file may keep its tests in a file beside it.
     let is_stray = |line: &str| line.trim_start().starts_with("#[path") && line.contains('/');
@@ -315,7 +330,7 @@ fn every_file_has_a_name_that_says_something() {
 #[test]
 fn every_folder_is_on_the_architecture_page() {
     let page = text_of("docs/architecture.md");
-    let folders = CODE.iter().chain(&["docs", ".ci"]).flat_map(|folder| folders_of(folder));
+    let folders = CODE.iter().chain(&["docs", ".ci", ".github/workflows"]).flat_map(|folder| folders_of(folder));
     let strays = folders.filter(|folder| !page.contains(&format!("`{folder}/`")));
     assert_none("folders that docs/architecture.md does not name", &strays.collect::<Vec<_>>());
 }

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod effort;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Display;
 use std::fs;

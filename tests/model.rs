@@ -1,20 +1,17 @@
 //! Random plans under random faults: whatever is built of streams, and whatever dies, the output is that of an oracle
 //! that knows nothing of Millstream.
 
-mod oracle;
-mod plans;
+mod model {
+    mod oracle;
+    pub(crate) mod plans;
+}
+mod rig;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millstream::testing::{Exploration, Simulation};
-use plans::Drawn;
-
-/// How many plans are drawn; more if the environment says so.
-fn how_many() -> u64 {
-    let asked = std::env::var("MILLSTREAM_MODEL_PLANS").ok();
-    asked.map_or(200, |plans| plans.parse().expect("MILLSTREAM_MODEL_PLANS is a number"))
-}
+use model::plans::{Drawn, STAGES};
 
 const RUNS_PER_PLAN: u64 = 2;
 
@@ -34,7 +31,7 @@ fn explore(drawn: &Drawn) -> Exploration {
 fn random_plans_under_random_faults_give_what_the_oracle_gives() {
     let (mut kills, mut restores, mut checkpoints, mut records) = (0, 0, 0, 0);
     let mut stages = BTreeMap::<&str, u32>::new();
-    let plans = how_many();
+    let plans = rig::effort::plans();
     for seed in 0..plans {
         let drawn = Drawn::of(seed);
         let explored = explore(&drawn);
@@ -48,6 +45,6 @@ fn random_plans_under_random_faults_give_what_the_oracle_gives() {
     }
     println!("{kills} kills, {restores} restores, {checkpoints} checkpoints, {records} records expected; {stages:?}");
     assert!(kills > plans && restores > plans / 2 && checkpoints > 4 * plans, "{kills}, {restores}, {checkpoints}");
-    assert_eq!(stages.len(), plans::STAGES.len(), "{stages:?}");
+    assert_eq!(stages.len(), STAGES.len(), "{stages:?}");
     assert!(stages.values().all(|drawn| *drawn > 9), "{stages:?}");
 }

@@ -2,8 +2,6 @@
 
 #![cfg(unix)]
 
-mod rig;
-
 use std::fs;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -13,8 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use millstream::testing::RestartedProcess;
-use rig::Seeded;
 use tempfile::TempDir;
+
+use crate::rig::{self, Seeded};
 
 const LINES: usize = 4_000;
 const LINES_PER_SECOND: u64 = 2_000;

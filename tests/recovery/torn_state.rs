@@ -1,14 +1,13 @@
 //! A state directory with torn or flipped bytes is either refused in words that name the file, or it does no harm.
 
-mod rig;
-
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use millstream::prelude::*;
 
-use rig::{Seeded, Tap, Tapped};
+use crate::rig::effort::seeds;
+use crate::rig::{self, Seeded, Tap, Tapped};
 
 const RECORDS: u64 = 3_000;
 const KEYS: u64 = 500;
@@ -100,7 +99,8 @@ fn damage_to_any_file_is_refused_by_name_or_does_no_harm() {
         let mut damages = vec![Damage::Emptied, Damage::CutAt(length / 2), Damage::CutAt(length - 1), Damage::Removed];
         damages.extend((0..8).map(|page| Damage::Zeroed(page * length / PAGE / 8)));
         damages.extend((0..12).map(|byte| Damage::Flipped(byte * 27, 0xFF)));
-        damages.extend((0..20).map(|_| Damage::Flipped(random.below(length as u64) as usize, 1 << random.below(8))));
+        damages
+            .extend(seeds(0..20).map(|_| Damage::Flipped(random.below(length as u64) as usize, 1 << random.below(8))));
         let (mut refused, mut harmless) = (0, 0);
         for (number, damage) in damages.into_iter().enumerate() {
             let what = format!("{file} {damage:?}");

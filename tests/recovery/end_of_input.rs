@@ -1,7 +1,5 @@
 //! The ends of a job: of its input, by a stop, by a cancellation; and what a later start makes of each.
 
-mod rig;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,7 +9,7 @@ use millstream::actors::ids::{CheckpointId, SubtaskId};
 use millstream::actors::observe::{JobEventKind, JobStatus};
 use millstream::prelude::*;
 
-use rig::{StrikeOnce, Tap, Tapped};
+use crate::rig::{self, StrikeOnce, Tap, Tapped};
 
 /// Too long for any periodic checkpoint to be taken.
 const AN_HOUR: Duration = Duration::from_secs(3600);

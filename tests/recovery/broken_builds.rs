@@ -7,6 +7,8 @@ use millstream::actors::sabotage::Sabotage;
 use millstream::prelude::*;
 use millstream::testing::{Fault, Simulation};
 
+use crate::rig::effort::seeds;
+
 const RECORDS: u64 = 400;
 const KEYS: u64 = 10;
 const SEEDS: u64 = 1_000;
@@ -25,7 +27,7 @@ fn simulation() -> (Simulation, Vec<(u64, u64)>) {
 
 fn is_found_out(what: Sabotage) {
     let (simulation, expected) = simulation();
-    let explored = simulation.sabotage(what).explore(0..SEEDS, |run| run.check_output("results", &expected));
+    let explored = simulation.sabotage(what).explore(seeds(0..SEEDS), |run| run.check_output("results", &expected));
     let found = explored.counterexample().unwrap_or_else(|| panic!("{what:?} was not noticed: {explored:?}"));
     println!("{what:?} was noticed in run {}:\n{found}", explored.runs());
 }
@@ -33,7 +35,7 @@ fn is_found_out(what: Sabotage) {
 #[test]
 fn healthy_engine_is_not_accused() {
     let (simulation, expected) = simulation();
-    let explored = simulation.explore(0..300, |run| run.check_output("results", &expected));
+    let explored = simulation.explore(seeds(0..300), |run| run.check_output("results", &expected));
     explored.assert_holds();
     assert!(explored.kills() > 300 && explored.restores() > 150, "{explored:?}");
 }

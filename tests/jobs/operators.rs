@@ -1,7 +1,5 @@
 //! Each operator and each exchange gives what a plain iterator gives, at parallelism 1, 2 and 8.
 
-mod rig;
-
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +12,8 @@ use millstream::io::{NoTransactions, Prepared, Sink, SinkWriter};
 use millstream::model::{Data, Record};
 use millstream::operator::SubtaskContext;
 use millstream::prelude::*;
+
+use crate::rig;
 
 const PARALLELISMS: [u32; 3] = [1, 2, 8];
 const RECORDS: u64 = 500;

@@ -12,6 +12,8 @@ use millstream::operator::{
 use millstream::prelude::*;
 use millstream::testing::{Mismatch, Script, Simulation, TopologyDriver};
 
+use crate::rig::effort::seeds;
+
 /// Puts numbers into parcels of three; at the end, what is left.
 struct Parcels {
     open: OperatorList<u64>,
@@ -52,7 +54,7 @@ fn each_number_is_in_one_parcel_whatever_dies() {
         .collect("parcels out");
     let script = Script::records(0..200u64).beside(Script::records(200..350));
     let simulation = Simulation::new(topology, 0).input("numbers", script);
-    let explored = simulation.kill_randomly(4).explore(0..40, |run| {
+    let explored = simulation.kill_randomly(4).explore(seeds(0..40), |run| {
         let parcels = run.output::<Vec<u64>>("parcels out");
         let mut packed = parcels.concat();
         packed.sort_unstable();
@@ -112,13 +114,14 @@ fn seen(keeps_all: bool) -> Topology {
 #[test]
 fn subtask_that_keeps_its_own_of_a_union_loses_and_doubles_nothing_whatever_dies() {
     let script = Script::records(0..150u64).beside(Script::records(150..300));
-    let explored = Simulation::new(seen(false), 0).input("numbers", script).kill_randomly(4).explore(0..40, |run| {
-        let mut found = run.output::<(u32, u64)>("known").into_iter().map(|(_, number)| number).collect::<Vec<_>>();
-        found.sort_unstable();
-        let mut expected = run.input::<u64>("numbers");
-        expected.sort_unstable();
-        if found == expected { Ok(()) } else { Err(Mismatch::new(format!("{found:?}"))) }
-    });
+    let explored =
+        Simulation::new(seen(false), 0).input("numbers", script).kill_randomly(4).explore(seeds(0..40), |run| {
+            let mut found = run.output::<(u32, u64)>("known").into_iter().map(|(_, number)| number).collect::<Vec<_>>();
+            found.sort_unstable();
+            let mut expected = run.input::<u64>("numbers");
+            expected.sort_unstable();
+            if found == expected { Ok(()) } else { Err(Mismatch::new(format!("{found:?}"))) }
+        });
     explored.assert_holds();
     assert!(explored.restores() > 10, "{explored:?}");
 }

@@ -11,6 +11,8 @@ use millstream::plan::Exchange;
 use millstream::prelude::*;
 use millstream::testing::{Script, Simulation, TopologyDriver};
 
+use crate::rig::effort::seeds;
+
 /// Whose amount it is, and how much.
 type Payment = (u64, u64);
 
@@ -114,7 +116,7 @@ fn totals(payments: &[Payment]) -> BTreeMap<u64, u64> {
 fn every_subtask_has_heard_the_same_rules_in_their_order_whatever_dies() {
     let notes = (0..60).map(|n| Order::Note(7 * n % 41));
     let simulation = Simulation::new(ledger(), 0).input("payments", payments()).input("orders", Script::records(notes));
-    let explored = simulation.options(|options| options.parallelism(3)).kill_randomly(4).explore(0..40, |run| {
+    let explored = simulation.options(|options| options.parallelism(3)).kill_randomly(4).explore(seeds(0..40), |run| {
         let notes = run.input::<Order>("orders").into_iter().map(|order| match order {
             Order::Note(note) => note,
             Order::PayOut => panic!("nothing is paid out here"),
@@ -133,7 +135,7 @@ fn what_a_rule_takes_from_all_keys_is_taken_once_whatever_dies() {
     let orders = (0..20).map(|n| if n % 4 == 3 { Order::PayOut } else { Order::Note(n) });
     let simulation =
         Simulation::new(ledger(), 0).input("payments", payments()).input("orders", Script::records(orders));
-    let explored = simulation.kill_randomly(4).explore(0..40, |run| {
+    let explored = simulation.kill_randomly(4).explore(seeds(0..40), |run| {
         let mut found = BTreeMap::<u64, u64>::new();
         for said in run.output::<Said>("said") {
             let (Said::PaidOut(key, sum) | Said::Closed(key, sum, _)) = said;
@@ -211,7 +213,7 @@ fn rules_of_several_senders_reach_every_subtask_once_whatever_dies() {
     let simulation = Simulation::new(guests(3), 0)
         .input("words", Script::records((0..50).map(|n| format!("stranger {n}"))))
         .input("list", list);
-    let explored = simulation.kill_randomly(4).explore(0..40, |run| {
+    let explored = simulation.kill_randomly(4).explore(seeds(0..40), |run| {
         let mut times = BTreeMap::<String, u64>::new();
         run.input::<String>("list").into_iter().for_each(|name| *times.entry(name).or_default() += 1);
         let of_subtask = |index: u32| times.iter().map(move |(name, times)| (index, name.clone(), *times));

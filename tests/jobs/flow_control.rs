@@ -1,7 +1,5 @@
 //! What is in flight between two subtasks is bounded by credits, however fast the one and however slow the other.
 
-mod rig;
-
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -9,7 +7,7 @@ use std::time::Duration;
 use millstream::actors::ids::SubtaskId;
 use millstream::prelude::*;
 
-use rig::Tap;
+use crate::rig::{self, Tap};
 
 /// Holds whoever passes until it is opened.
 #[derive(Clone, Default)]

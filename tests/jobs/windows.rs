@@ -11,6 +11,8 @@ use millstream::operator::window::{TimeWindow, WindowContext, WindowFunction};
 use millstream::prelude::*;
 use millstream::testing::{Exploration, Line, Mismatch, Run, Script, Simulation};
 
+use crate::rig::effort::seeds;
+
 /// A key, and a number of its own.
 type Event = (u64, u64);
 
@@ -62,7 +64,7 @@ fn number(event: &Event) -> u64 {
 
 /// Runs with random kills, and proves that they took place.
 fn explore(simulation: &Simulation, check: impl Fn(&Run) -> Result<(), Mismatch>) {
-    let explored: Exploration = simulation.clone().kill_randomly(3).explore(0..40, check);
+    let explored: Exploration = simulation.clone().kill_randomly(3).explore(seeds(0..40), check);
     explored.assert_holds();
     assert!(explored.kills() > 40 && explored.restores() > 20, "{explored:?}");
 }
@@ -259,7 +261,7 @@ fn windows_of_many_keys_fire_exactly_while_sources_end_one_after_the_other() {
     let explored = Simulation::new(topology, 0)
         .input("events", script)
         .kill_randomly(2)
-        .explore(0..10, |run| run.check_output("counts", &expected));
+        .explore(seeds(0..10), |run| run.check_output("counts", &expected));
     explored.assert_holds();
     assert!(explored.kills() > 5 && explored.restores() > 2, "{explored:?}");
 }

@@ -16,6 +16,8 @@ use millstream::testing::{Run, Script, Simulation, TopologyDriver};
 use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};
 
+use crate::rig::effort::seeds;
+
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn at(millis: i64) -> Timestamp {
@@ -138,7 +140,7 @@ fn windows_are_exact_whatever_dies_while_one_of_two_sources_has_ended() {
     }
     let expected = expected.into_iter().map(|((key, _), count)| (key, count)).collect::<Vec<_>>();
     let options = |options: JobOptions| options.tolerable_failures(1_000);
-    let explored = Simulation::new(topology, 0).options(options).kill_randomly(3).explore(0..100, |run| {
+    let explored = Simulation::new(topology, 0).options(options).kill_randomly(3).explore(seeds(0..100), |run| {
         // A restart mends much: nothing but kills may have been the reason for one.
         for failure in run.attempts().into_iter().filter_map(|attempt| attempt.failure) {
             assert_eq!(failure.kind, FailureKind::Killed, "seed {}: {failure}", run.seed());
@@ -449,8 +451,9 @@ fn output_is_exact_whatever_dies_and_watermarks_never_go_back_in_an_attempt() {
         .collect("results");
     let expected = (0..20).flat_map(|key| (1..=50).map(move |count| (key, count))).collect::<Vec<(u64, u64)>>();
     // Debug builds check each channel: its watermark never goes back (WM-1).
-    let explored =
-        Simulation::new(topology, 0).kill_randomly(3).explore(0..60, |run| run.check_output("results", &expected));
+    let explored = Simulation::new(topology, 0)
+        .kill_randomly(3)
+        .explore(seeds(0..60), |run| run.check_output("results", &expected));
     explored.assert_holds();
     assert!(explored.restores() > 20, "{explored:?}");
 }
@@ -464,7 +467,7 @@ fn same_seed_is_the_same_run_with_watermarks() {
         .event_time(marks.idle_after(1.millis()), itself)
         .rebalance()
         .collect("results");
-    for seed in 0..5 {
+    for seed in seeds(0..5) {
         let run = || Simulation::new(topology.clone(), seed).kill_randomly(1).run();
         let (first, second) = (run(), run());
         assert_eq!(first.watermarks("results"), second.watermarks("results"), "seed {seed}");

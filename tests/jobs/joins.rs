@@ -11,6 +11,8 @@ use millstream::model::Record;
 use millstream::prelude::*;
 use millstream::testing::{Line, Mismatch, Run, Script, Simulation, TopologyDriver};
 
+use crate::rig::effort::seeds;
+
 // ---- the scenarios of interval joins ----
 
 fn at(millis: i64) -> Timestamp {
@@ -254,16 +256,16 @@ fn explore(topology: Topology, scripts: [&Script<Event>; 2], check: impl Fn(&Run
 
 /// The same, with so many seeds.
 fn explore_seeds(
-    seeds: u64,
+    usual: u64,
     topology: Topology,
     scripts: [&Script<Event>; 2],
     check: impl Fn(&Run) -> Result<(), Mismatch>,
 ) {
     let [left, right] = scripts.map(Script::clone);
     let simulation = Simulation::new(topology, 0).input("left", left).input("right", right).kill_randomly(3);
-    let explored = simulation.explore(0..seeds, check);
+    let explored = simulation.explore(seeds(0..usual), check);
     explored.assert_holds();
-    assert!(explored.kills() > seeds && explored.restores() > seeds / 2, "{explored:?}");
+    assert!(explored.kills() > usual && explored.restores() > usual / 2, "{explored:?}");
 }
 
 /// Two empty inputs, by key.

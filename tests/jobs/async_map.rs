@@ -11,6 +11,8 @@ use millstream::operator::Retries;
 use millstream::prelude::*;
 use millstream::testing::{Simulation, TopologyDriver};
 
+use crate::rig::effort::seeds;
+
 /// A service whose answers the test gives, in whatever order it wants. Clones are the same service.
 #[derive(Clone, Default)]
 struct Service(Arc<Mutex<BTreeMap<u64, Call>>>);
@@ -210,8 +212,9 @@ fn results_are_exact_whatever_dies_while_calls_are_on_their_way() {
         let numbers = topology.source("numbers", Collection::of(0..900u64));
         numbers.map_async_with("squares", calls.capacity(7)).collect("results");
         let expected = (0..900).map(|number| number * number).collect::<Vec<u64>>();
-        let explored =
-            Simulation::new(topology, 0).kill_randomly(5).explore(0..40, |run| run.check_output("results", &expected));
+        let explored = Simulation::new(topology, 0)
+            .kill_randomly(5)
+            .explore(seeds(0..40), |run| run.check_output("results", &expected));
         explored.assert_holds();
         assert!(explored.kills() > 40 && explored.restores() >= 15, "{explored:?}");
     }
