@@ -4,8 +4,9 @@
 check:
     .ci/run
 
-# The checks of a change, then the long ones: more random cases, optimised recovery tests, workloads with known checksums.
-check-long: check
-    PROPTEST_CASES=10000 cargo test --release --workspace
+# The same checks with larger numbers, then optimised recovery tests, and workloads with known checksums.
+check-long:
+    MILLSTREAM_LONG=1 .ci/run
+    MILLSTREAM_LONG=1 cargo test --release --test model --test recovery --test kill_matrix
     cargo bench --bench suite -- w1 records=20000000 | grep 5d87e1e0ea57cb3c
     cargo bench --bench suite -- w3 records=20000000 keys=1000000 | grep 92fa3c6ad0a42a75

@@ -6,6 +6,12 @@ struct Readme;
 #[doc = include_str!("../CHANGELOG.md")]
 struct Changelog;
 
+#[doc = include_str!("../CONTRIBUTING.md")]
+struct Contributing;
+
+#[doc = include_str!("../SECURITY.md")]
+struct Security;
+
 #[doc = include_str!("../docs/architecture.md")]
 struct Architecture;
 
