@@ -71,6 +71,9 @@ pub enum ErrorKind {
         /// What the codec said.
         source: CodecError,
     },
+    /// The subtask was killed in the middle of what it was emitting.
+    #[error("was killed")]
+    Killed,
     /// A function declares states that cannot be kept as it says.
     #[error("{operator}: {mistake}")]
     Declaration {
@@ -124,6 +127,13 @@ impl Error {
     #[cold]
     pub(crate) fn panicked(what: &str, payload: &(dyn std::any::Any + Send)) -> Self {
         Self::other(format!("{what} panicked: {}", panic_message(payload)))
+    }
+
+    /// The subtask was killed in the middle of what it was emitting; see [`Emit::is_killed`](crate::operator::Emit::is_killed).
+    #[cold]
+    #[must_use]
+    pub fn killed() -> Self {
+        ErrorKind::Killed.into()
     }
 
     /// An error in words.

@@ -46,7 +46,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("protocol", &["error", "ids", "time"]),
     // A batch holds its channel's permit, and a channel carries packets.
     ("packet", &["channel", "ids", "time"]),
-    ("channel", &["ids", "packet", "protocol", "time"]),
+    ("channel", &["ids", "kill", "packet", "protocol", "time"]),
     ("task", &["channel", "environment", "error", "ids", "packet", "time", "time_view"]),
     ("environment", &["faults", "kill", "observe", "sabotage", "time"]),
     ("time_view", &["ids", "time"]),

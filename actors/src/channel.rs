@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::ids::ChannelId;
+use crate::kill::KillSwitch;
 use crate::packet::{Batch, Item, Packet, Rows, Signal};
 use crate::protocol::invariant::{Grammar, Symbol};
 use crate::time::{TimeSignal, Timestamp};
@@ -188,13 +189,27 @@ impl fmt::Debug for Sender {
 #[derive(Debug, Default)]
 pub struct Outputs {
     edges: Vec<Vec<Sender>>,
+    kill: KillSwitch,
 }
 
 impl Outputs {
     /// Outputs along `edges`.
     #[must_use]
     pub fn new(edges: Vec<Vec<Sender>>) -> Self {
-        Self { edges }
+        Self { edges, kill: KillSwitch::default() }
+    }
+
+    /// The same, of a subtask that `kill` ends.
+    #[must_use]
+    pub fn with_kill(self, kill: KillSwitch) -> Self {
+        Self { kill, ..self }
+    }
+
+    /// Whether the subtask is to end at once: nothing that it emits from now on will be seen. Who may emit very much for one
+    /// record looks at it now and then.
+    #[must_use]
+    pub fn is_killed(&self) -> bool {
+        self.kill.is_killed()
     }
 
     /// The senders of one edge.

@@ -92,7 +92,7 @@ pub(crate) fn start(
             senders: wiring.senders(id),
             time: setup.environment.observed.time().cell(id),
             meter: setup.environment.observed.meter(id),
-            outputs: Outputs::new(edges),
+            outputs: Outputs::new(edges).with_kill(own_kill.clone()),
             credits,
             coordinator: coordinator.clone(),
             supervisor: supervisor.clone(),

@@ -75,6 +75,8 @@ pub(crate) struct Subtask {
     pub(crate) signals: VecDeque<TimeSignal>,
     /// Whether the task is to emit more before it hears anything else.
     pub(crate) emission: Emission,
+    /// Whether the inputs have ended, and the task is to learn of it once it has emitted what came before.
+    pub(crate) must_end: bool,
     /// Whether the inputs have ended and the task still emits what it held back.
     pub(crate) is_ending: bool,
     /// A trigger that came while the task was emitting.
@@ -241,6 +243,7 @@ impl Subtask {
             valve: WatermarkValve::new(setup.senders.len()),
             signals: VecDeque::new(),
             emission: Emission::Complete,
+            must_end: false,
             is_ending: false,
             postponed: None,
             woken: false,

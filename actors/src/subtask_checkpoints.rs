@@ -50,6 +50,7 @@ impl Subtask {
             return Ok(());
         }
         self.flush()?;
+        while !self.setup.task.get_ready()? {}
         self.setup.task.snapshot(checkpoint)?;
         if !self.drained {
             self.setup.outputs.broadcast(Signal::Barrier(checkpoint));
@@ -174,6 +175,11 @@ impl Subtask {
             return Ok(());
         }
         self.reader = Reader::None;
+        // What follows from event time comes before the end.
+        self.must_end = self.emission.comes_first();
+        if self.must_end {
+            return Ok(());
+        }
         self.is_ending = true;
         self.tell(TaskEvent::End)?;
         if self.emission == Emission::Complete { self.drain_done() } else { Ok(()) }

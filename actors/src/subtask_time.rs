@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::protocol::valve::ValveEvent;
 use crate::subtask::{Ended, Subtask};
 use crate::subtask_turns::Next;
-use crate::task::{Emission, TaskEvent};
+use crate::task::TaskEvent;
 use crate::time::Moment;
 use crate::time_view::HeldBy;
 
@@ -36,7 +36,7 @@ impl Subtask {
 
     /// Tells the task that processing time has come as far as it waits for.
     pub(crate) fn pass_time(&mut self) -> Result<(), Ended> {
-        if self.emission == Emission::Unfinished || self.drained {
+        if self.emission.comes_first() || self.drained {
             return Ok(());
         }
         let Some(due) = self.setup.task.due() else { return Ok(()) };
@@ -60,7 +60,7 @@ impl Subtask {
     /// Tells the task what is said about event time, as far as it has emitted everything that it had to for what was said
     /// before.
     pub(crate) fn tell_signals(&mut self) -> Result<(), Ended> {
-        while self.emission != Emission::Unfinished
+        while !self.emission.comes_first()
             && let Some(signal) = self.signals.pop_front()
         {
             self.tell(TaskEvent::Time(signal))?;

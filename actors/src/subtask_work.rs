@@ -89,6 +89,15 @@ impl Intake {
         None
     }
 
+    /// The next barrier or end at the head of a channel that is open.
+    fn pop_marker(&mut self, is_open: impl Fn(ChannelId) -> bool) -> Option<(ChannelId, Item)> {
+        (0..).map(ChannelId).zip(&mut self.queues).find_map(|(channel, queue)| {
+            let is_marker = matches!(queue.front(), Some(Item::Signal(Signal::Barrier(_) | Signal::End)));
+            let marker = if is_marker && is_open(channel) { queue.pop_front() } else { None };
+            Some((channel, marker?))
+        })
+    }
+
     /// The time that is left of `slice` if what there is to take only adds to what must be kept.
     fn fit_slice(&self, slice: Duration) -> Duration {
         let adds = self.straggler.is_some_and(|channel| self.queues[channel.index()].is_empty());
@@ -132,7 +141,7 @@ impl Subtask {
             return Ok(Next::Again);
         }
         // Time is told between two events, and when there is memory for what follows from it.
-        Ok(if must_hold || self.emission == Emission::Unfinished { next } else { self.until_due(next) })
+        Ok(if must_hold || self.emission.comes_first() { next } else { self.until_due(next) })
     }
 
     /// Works on input until the slice's time is used up, the inputs are empty, or an output has no room.
@@ -155,6 +164,9 @@ impl Subtask {
                 continue;
             }
             self.tell_signals()?;
+            if self.must_end && !self.emission.comes_first() {
+                self.end_of_input()?;
+            }
             if self.is_ending && self.emission == Emission::Complete {
                 self.drain_done()?;
             }
@@ -163,11 +175,15 @@ impl Subtask {
                 return Ok(Next::Sleep);
             }
             let reads = matches!(self.reader, Reader::Reading(_));
-            if self.emission == Emission::Unfinished || self.intake.in_hand.is_some() || reads {
+            // What is left of a batch in hand came before any barrier.
+            if self.emission == Emission::Interruptible && self.intake.in_hand.is_none() {
+                self.take_markers()?;
+            }
+            if self.emission.comes_first() || self.intake.in_hand.is_some() || reads {
                 let Progress { records, then } = self.run_chunk()?;
                 match then {
                     Then::BatchDone => self.intake.in_hand = None,
-                    Then::More | Then::Unfinished | Then::Waiting => {}
+                    Then::More | Then::Emitting(_) => {}
                     Then::Blocked if will_be_woken => {
                         self.setup.meter.blocked();
                         return Ok(self.stall());
@@ -221,8 +237,7 @@ impl Subtask {
         let progress = self.setup.task.run(budget, &mut self.setup.outputs)?;
         self.intake.taken += progress.records as u64;
         self.emission = match progress.then {
-            Then::Unfinished => Emission::Unfinished,
-            Then::Waiting => Emission::Waiting,
+            Then::Emitting(emission) => emission,
             // An output without room changes nothing.
             Then::Blocked => self.emission,
             _ => Emission::Complete,
@@ -257,6 +272,15 @@ impl Subtask {
             (intake.next_queue, intake.straggler) = (setup.environment.choose(count), None);
         }
         intake.pop(|channel| !alignment.is_blocked(channel) || setup.environment.sabotaged(Sabotage::SkipAlignment))
+    }
+
+    /// Takes the barriers and ends that come next in their channels: a checkpoint need not wait for an emission that may be
+    /// interrupted.
+    fn take_markers(&mut self) -> Result<(), Ended> {
+        while let Some((channel, item)) = self.intake.pop_marker(|channel| !self.alignment.is_blocked(channel)) {
+            self.take(channel, item)?;
+        }
+        Ok(())
     }
 
     fn take(&mut self, channel: ChannelId, item: Item) -> Result<(), Ended> {

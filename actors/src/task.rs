@@ -44,6 +44,15 @@ pub trait Task: Send {
     /// If the answer cannot be read from the state.
     fn query(&mut self, question: &mut dyn Any) -> Result<(), Failure>;
 
+    /// Does a part of what must be done before a snapshot can be taken, in a fraction of a run slice. Whether all is done;
+    /// nothing else may come between that and [`Self::snapshot`].
+    ///
+    /// # Errors
+    /// If the state cannot be written.
+    fn get_ready(&mut self) -> Result<bool, Failure> {
+        Ok(true)
+    }
+
     /// Takes the snapshot of `checkpoint`, as of now. What is large is only frozen here, and encoded by
     /// [`Self::persist`].
     ///
@@ -111,10 +120,8 @@ pub struct Progress {
 pub enum Then {
     /// The batch in hand is processed.
     BatchDone,
-    /// An event before it has not emitted everything yet: the task is to be run again before anything else.
-    Unfinished,
-    /// The same, but only something that wakes the task lets it go on.
-    Waiting,
+    /// An event before it has not emitted everything yet.
+    Emitting(Emission),
     /// The budget is used up; there may be more to do.
     More,
     /// An output has no room.
@@ -155,8 +162,19 @@ pub enum Emission {
     Complete,
     /// It has not, and only something that wakes the task lets it go on.
     Waiting,
-    /// It has not: the task is to be run before anything else.
+    /// It has not: the task is to be run before it receives anything else. It may be snapshotted between two runs, for
+    /// what it has still to emit is in its snapshot: barriers and triggers get in between.
+    Interruptible,
+    /// The same, in the middle of what one record emits: a snapshot waits for its end.
     Unfinished,
+}
+
+impl Emission {
+    /// Whether the task is to be run before it receives anything else.
+    #[must_use]
+    pub fn comes_first(self) -> bool {
+        matches!(self, Self::Interruptible | Self::Unfinished)
+    }
 }
 
 /// What the memory of a task asks of its subtask.

@@ -113,6 +113,10 @@ impl<O: Operator, E: Emit<O::Out>> Emit<O::In> for Into<'_, O, E> {
         self.operator.on_signal(signal, self.out)
     }
 
+    fn is_killed(&self) -> bool {
+        self.out.is_killed()
+    }
+
     #[inline]
     fn split(&mut self, signal: SplitSignal) -> Result<()> {
         self.operator.on_split(signal, self.out)
@@ -147,11 +151,6 @@ where
     fn load(&mut self, rows: Rows, input: usize) {
         self.chain.load(rows, input);
     }
-}
-
-/// The end of the input is the end of event time.
-pub(super) fn end_time<T, E: Emit<T>>(event: Event, out: &mut E) -> Result<()> {
-    if event == Event::End { out.signal(TimeSignal::Watermark(Timestamp::MAX)) } else { Ok(()) }
 }
 
 /// Records that an operator hears of before it gets them: enough to hide the latency of memory, few enough to fit into
@@ -207,8 +206,8 @@ impl<T: Data> Chain for BatchHead<T> {
         out.signal(signal)
     }
 
-    fn on_event<E: Emit<T>>(&mut self, event: Event, out: &mut E) -> Result<()> {
-        end_time(event, out)
+    fn on_event<E: Emit<T>>(&mut self, _event: Event, _out: &mut E) -> Result<()> {
+        Ok(())
     }
 
     fn parts(&mut self, _visitor: &mut dyn PartVisitor) {}
@@ -225,11 +224,15 @@ pub(super) const FOREIGN_BATCH: &str = "both ends of a channel are made by one c
 /// A chain whose type is forgotten. Costs one indirect call per run of records, and a copy of each record.
 pub struct BoxedChain<T> {
     chain: Box<dyn ErasedChain<T>>,
-    emitted: Emitted<T>,
+    /// What left the chain, in order.
+    emitted: Vec<Element<T>>,
 }
 
-/// What left a chain, in order.
-struct Emitted<T>(Vec<Element<T>>);
+/// Keeps what leaves a chain.
+struct Emitted<'a, T> {
+    elements: &'a mut Vec<Element<T>>,
+    is_killed: &'a dyn Fn() -> bool,
+}
 
 enum Element<T> {
     Record(Record<T>),
@@ -237,51 +240,45 @@ enum Element<T> {
     Split(SplitSignal),
 }
 
-impl<T> Emit<T> for Emitted<T> {
+impl<T> Emit<T> for Emitted<'_, T> {
     fn emit(&mut self, record: Record<T>) -> Result<()> {
-        self.0.push(Element::Record(record));
+        self.elements.push(Element::Record(record));
         Ok(())
     }
 
     fn signal(&mut self, signal: TimeSignal) -> Result<()> {
-        self.0.push(Element::Signal(signal));
+        self.elements.push(Element::Signal(signal));
         Ok(())
     }
 
     fn split(&mut self, signal: SplitSignal) -> Result<()> {
-        self.0.push(Element::Split(signal));
+        self.elements.push(Element::Split(signal));
         Ok(())
     }
-}
 
-impl<T> Emitted<T> {
-    fn hand_to<E: Emit<T>>(&mut self, out: &mut E) -> Result<()> {
-        self.0.drain(..).try_for_each(|element| match element {
-            Element::Record(record) => out.emit(record),
-            Element::Signal(signal) => out.signal(signal),
-            Element::Split(signal) => out.split(signal),
-        })
+    fn is_killed(&self) -> bool {
+        (self.is_killed)()
     }
 }
 
 trait ErasedChain<T>: Send {
-    fn run(&mut self, limit: usize, out: &mut Emitted<T>) -> Result<Step>;
-    fn on_signal(&mut self, signal: TimeSignal, out: &mut Emitted<T>) -> Result<()>;
-    fn on_event(&mut self, event: Event, out: &mut Emitted<T>) -> Result<()>;
+    fn run(&mut self, limit: usize, out: &mut Emitted<'_, T>) -> Result<Step>;
+    fn on_signal(&mut self, signal: TimeSignal, out: &mut Emitted<'_, T>) -> Result<()>;
+    fn on_event(&mut self, event: Event, out: &mut Emitted<'_, T>) -> Result<()>;
     fn parts(&mut self, visitor: &mut dyn PartVisitor);
     fn load(&mut self, rows: Rows, input: usize);
 }
 
 impl<C: Chain> ErasedChain<C::Out> for C {
-    fn run(&mut self, limit: usize, out: &mut Emitted<C::Out>) -> Result<Step> {
+    fn run(&mut self, limit: usize, out: &mut Emitted<'_, C::Out>) -> Result<Step> {
         Chain::run(self, limit, out)
     }
 
-    fn on_signal(&mut self, signal: TimeSignal, out: &mut Emitted<C::Out>) -> Result<()> {
+    fn on_signal(&mut self, signal: TimeSignal, out: &mut Emitted<'_, C::Out>) -> Result<()> {
         Chain::on_signal(self, signal, out)
     }
 
-    fn on_event(&mut self, event: Event, out: &mut Emitted<C::Out>) -> Result<()> {
+    fn on_event(&mut self, event: Event, out: &mut Emitted<'_, C::Out>) -> Result<()> {
         Chain::on_event(self, event, out)
     }
 
@@ -297,7 +294,23 @@ impl<C: Chain> ErasedChain<C::Out> for C {
 impl<T: Data> BoxedChain<T> {
     /// Forgets the type of `chain`.
     pub fn new(chain: impl Chain<Out = T>) -> Self {
-        Self { chain: Box::new(chain), emitted: Emitted(Vec::new()) }
+        Self { chain: Box::new(chain), emitted: Vec::new() }
+    }
+
+    /// Does `work` on the chain, and emits what leaves it.
+    fn emitting<E: Emit<T>, R>(
+        &mut self,
+        out: &mut E,
+        work: impl FnOnce(&mut dyn ErasedChain<T>, &mut Emitted<'_, T>) -> Result<R>,
+    ) -> Result<R> {
+        let mut emitted = Emitted { elements: &mut self.emitted, is_killed: &|| out.is_killed() };
+        let outcome = work(&mut *self.chain, &mut emitted)?;
+        self.emitted.drain(..).try_for_each(|element| match element {
+            Element::Record(record) => out.emit(record),
+            Element::Signal(signal) => out.signal(signal),
+            Element::Split(signal) => out.split(signal),
+        })?;
+        Ok(outcome)
     }
 }
 
@@ -305,19 +318,15 @@ impl<T: Data> Chain for BoxedChain<T> {
     type Out = T;
 
     fn run<E: Emit<T>>(&mut self, limit: usize, out: &mut E) -> Result<Step> {
-        let step = self.chain.run(limit, &mut self.emitted)?;
-        self.emitted.hand_to(out)?;
-        Ok(step)
+        self.emitting(out, |chain, emitted| chain.run(limit, emitted))
     }
 
     fn on_signal<E: Emit<T>>(&mut self, signal: TimeSignal, out: &mut E) -> Result<()> {
-        self.chain.on_signal(signal, &mut self.emitted)?;
-        self.emitted.hand_to(out)
+        self.emitting(out, |chain, emitted| chain.on_signal(signal, emitted))
     }
 
     fn on_event<E: Emit<T>>(&mut self, event: Event, out: &mut E) -> Result<()> {
-        self.chain.on_event(event, &mut self.emitted)?;
-        self.emitted.hand_to(out)
+        self.emitting(out, |chain, emitted| chain.on_event(event, emitted))
     }
 
     fn parts(&mut self, visitor: &mut dyn PartVisitor) {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::event_time::AlignmentGroups;
-use super::small_state::{PARALLELISM, Portions, SmallStates, StateKind, WATERMARK};
+use super::small_state::{FIRING, PARALLELISM, Portions, SmallStates, StateKind, WATERMARK};
 use super::{Blocking, Hold, SideEmitter, SideId, SideOutput, SplitNames};
 use crate::error::{Error, Result};
 use crate::io::Surroundings;
@@ -156,6 +156,11 @@ impl SubtaskContext {
     /// The watermark that `uid` had received when the snapshot was taken; [`Timestamp::MIN`] without one.
     pub(crate) fn restored_watermark(&self, uid: &str) -> Result<Timestamp> {
         Ok(self.restored_state(uid, WATERMARK)?.into_iter().min().unwrap_or(Timestamp::MIN))
+    }
+
+    /// Whether `uid` was in the middle of what it emits for that watermark: it goes on before it receives anything else.
+    pub(crate) fn was_firing(&self, uid: &str) -> Result<bool> {
+        Ok(!self.restored_state::<u8>(uid, FIRING)?.is_empty())
     }
 
     /// All small states that `uid` has in the snapshot to start from, but for those of the library.

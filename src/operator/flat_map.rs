@@ -2,6 +2,8 @@
 
 use std::marker::PhantomData;
 
+use millstream_actors::time::Timestamp;
+
 use super::{Emit, Operator};
 use crate::error::{BoxError, Error, Result};
 use crate::model::{Data, Record};
@@ -24,9 +26,28 @@ impl<T: Data, I: IntoIterator, F: FnMut(T) -> I + Send + 'static> Operator for F
 
     #[inline(always)]
     fn on_record<E: Emit<I::Item>>(&mut self, record: Record<T>, out: &mut E) -> Result<()> {
-        let time = record.time;
-        (self.function)(record.value).into_iter().try_for_each(|value| out.emit(Record { value, time }))
+        emit_all((self.function)(record.value), record.time, out)
     }
+}
+
+/// Values emitted between two looks at whether anybody still wants them.
+const LOOK_EVERY: u32 = 1024;
+
+/// Emits all of them, unless the subtask is killed: there may be more than anybody waits for.
+#[inline(always)]
+fn emit_all<T, E: Emit<T>>(values: impl IntoIterator<Item = T>, time: Timestamp, out: &mut E) -> Result<()> {
+    let mut left = LOOK_EVERY;
+    for value in values {
+        out.emit(Record { value, time })?;
+        left -= 1;
+        if left == 0 {
+            if out.is_killed() {
+                return Err(Error::killed());
+            }
+            left = LOOK_EVERY;
+        }
+    }
+    Ok(())
 }
 
 /// As [`FlatMap`], with a function that may fail; built by [`Stream::try_flat_map`](crate::Stream::try_flat_map).
@@ -53,9 +74,8 @@ where
 
     #[inline(always)]
     fn on_record<E: Emit<I::Item>>(&mut self, record: Record<T>, out: &mut E) -> Result<()> {
-        let time = record.time;
         let values = (self.function)(record.value).map_err(|error| Error::user("try_flat_map", error))?;
-        values.into_iter().try_for_each(|value| out.emit(Record { value, time }))
+        emit_all(values, record.time, out)
     }
 }
 

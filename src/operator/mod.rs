@@ -91,6 +91,12 @@ pub trait Emit<T> {
     /// As [`Self::emit`].
     fn signal(&mut self, signal: TimeSignal) -> Result<()>;
 
+    /// Whether the subtask is to end at once: nothing emitted from now on will be seen. An operator that may emit without end
+    /// for one record looks at it now and then, and gives up with [`Error::killed`](crate::Error::killed).
+    fn is_killed(&self) -> bool {
+        false
+    }
+
     /// Says something about the splits of the block's source, behind the records emitted so far. What stands between a
     /// reader and the chain hands it on.
     ///
@@ -198,6 +204,7 @@ pub enum Event {
         at_most: usize,
     },
     /// The input has ended: whatever is still held back must be emitted. The watermark that says that event time is over
-    /// has passed before. What takes long may go on at [`Event::Resume`], or when the operator is woken.
+    /// has passed before, with all that follows from it. What takes long may go on at [`Event::Resume`], or when the operator
+    /// is woken.
     End,
 }

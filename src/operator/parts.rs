@@ -47,6 +47,11 @@ pub trait PartVisitor {
         let _ = (after, emission);
     }
 
+    /// What must be done before a snapshot can be taken, about `at_most` rows of it per call. Whether all is done.
+    fn before_snapshot(&mut self, work: &mut dyn FnMut(usize) -> Result<bool>) {
+        let _ = work;
+    }
+
     /// For how many more records there is room inside the operator.
     fn room(&mut self, room: &mut dyn FnMut() -> usize) {
         let _ = room;
@@ -169,6 +174,8 @@ pub(crate) struct Declared {
     pub(crate) emits_after_events: bool,
     /// Whether a part may leave results of records for later, too.
     pub(crate) emits_after_records: bool,
+    /// Whether a part must do something before a snapshot can be taken.
+    pub(crate) prepares: bool,
     /// Whether a part may be full.
     pub(crate) may_be_full: bool,
     /// Whether a part writes outside of the job.
@@ -224,6 +231,10 @@ impl PartVisitor for Declared {
     fn emission(&mut self, after: After, _: &mut dyn FnMut() -> Emission) {
         self.emits_after_events = true;
         self.emits_after_records |= after == After::Records;
+    }
+
+    fn before_snapshot(&mut self, _: &mut dyn FnMut(usize) -> Result<bool>) {
+        self.prepares = true;
     }
 
     fn room(&mut self, _: &mut dyn FnMut() -> usize) {
@@ -309,6 +320,24 @@ pub(crate) fn emission_of(parts: &mut impl HasParts) -> Emission {
     let mut most = Most(Emission::Complete);
     parts.visit_parts(&mut most);
     most.0
+}
+
+/// Does what must be done before a snapshot can be taken, about `at_most` rows of it. Whether all is done.
+pub(crate) fn get_ready(parts: &mut impl HasParts, at_most: usize) -> Result<bool> {
+    struct Work {
+        at_most: usize,
+        outcome: Result<bool>,
+    }
+    impl PartVisitor for Work {
+        fn before_snapshot(&mut self, work: &mut dyn FnMut(usize) -> Result<bool>) {
+            if let Ok(true) = self.outcome {
+                self.outcome = work(self.at_most);
+            }
+        }
+    }
+    let mut work = Work { at_most, outcome: Ok(true) };
+    parts.visit_parts(&mut work);
+    work.outcome
 }
 
 /// For how many records there is room in all parts.

@@ -35,6 +35,12 @@ impl<'a> StateKind<'a> {
     pub const fn min(name: &'a str) -> Self {
         Self { name, sharing: Sharing::Min }
     }
+
+    /// A number, of which the greatest counts where several subtasks become one.
+    #[must_use]
+    pub const fn max(name: &'a str) -> Self {
+        Self { name, sharing: Sharing::Max }
+    }
 }
 
 /// The watermark that an operator has received.
@@ -42,6 +48,12 @@ pub(crate) const WATERMARK: StateKind<'_> = StateKind::min("time/watermark");
 
 /// How many subtasks a source or sink has.
 pub(crate) const PARALLELISM: StateKind<'_> = StateKind::broadcast("io/parallelism");
+
+/// Whether an operator is in the middle of what it emits for the watermark that it has received.
+pub(crate) const FIRING: StateKind<'_> = StateKind::max("time/firing");
+
+/// How far the event time has come for which an operator has emitted everything.
+pub(crate) const FIRED: StateKind<'_> = StateKind::min("time/fired");
 
 /// How the elements of a state are shared out among subtasks that begin from a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,6 @@ use millstream_actors::time_view::Origin;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::chain::end_time;
 use super::small_state::PARALLELISM;
 use super::{
     BlockInput, Chain, Emit, Event, HeadStatus, Hold, PartVisitor, Revoked, SplitNames, StateKind, Step, SubtaskContext,
@@ -166,6 +165,10 @@ impl<T, E: Emit<T>> Emit<T> for Passing<'_, E> {
         self.out.emit(record)
     }
 
+    fn is_killed(&self) -> bool {
+        self.out.is_killed()
+    }
+
     fn signal(&mut self, signal: TimeSignal) -> Result<()> {
         self.out.signal(signal)
     }
@@ -228,7 +231,7 @@ where
             Event::ProcessingTime(_) => self.names.refresh(|split| self.reader.progress(split)),
             _ => {}
         }
-        end_time(event, out)
+        Ok(())
     }
 
     fn parts(&mut self, visitor: &mut dyn PartVisitor) {

@@ -13,7 +13,7 @@ use millstream_actors::task::{
     BackgroundJob, CommitJob, Emission, PersistJob, Pressure, Progress, SubtaskSnapshot, Task, TaskEvent, TaskFactory,
     TaskOpening, TaskOutcome, Then, Written,
 };
-use millstream_actors::time::{Clock, Moment, Timestamp};
+use millstream_actors::time::{Clock, Moment, TimeSignal, Timestamp};
 use millstream_actors::time_view::TaskTime;
 
 use super::block_deploy::BlockDeploy;
@@ -31,6 +31,9 @@ use crate::state::{self, KeyedTable, StateError, Store, VisitTables};
 
 /// Rows of keyed state encoded in one call while a snapshot is being prepared: small ones take some 20 us.
 const ROWS_ENCODED_AT_ONCE: usize = 512;
+
+/// Rows that are written in one call before a snapshot is taken.
+const ROWS_PREPARED_AT_ONCE: usize = 512;
 
 /// The name, within a subtask's small state, of what it counted.
 pub(super) const COUNTERS: &str = "millstream counters";
@@ -108,6 +111,7 @@ impl<C: Chain, R: Router<C::Out>> BlockFactory<C, R> {
             sides,
             time: SentTime::nothing(opening.subtask, deploy.surroundings.witness.clone()),
             emission: Emission::Complete,
+            is_ending: false,
             declared,
             unanswered: None,
             arrivals: context.arrivals,
@@ -139,6 +143,8 @@ struct BlockTask<C, R> {
     time: SentTime,
     /// Whether an operator has more to emit before it hears anything else.
     emission: Emission,
+    /// Whether the input has ended, and operators have not learnt of it.
+    is_ending: bool,
     declared: Declared,
     /// Why a question could not be answered that takes no error.
     unanswered: Option<Error>,
@@ -190,6 +196,17 @@ impl<C: Chain, R: Router<C::Out>> BlockTask<C, R> {
         self.emission
     }
 
+    /// As [`Self::ask_for_emission`]. Once everything has been emitted that follows from the end of event time, operators learn
+    /// of the end of the input.
+    fn end_when_complete(&mut self, outputs: &mut Outputs) -> Result<Emission, Failure> {
+        let emission = self.ask_for_emission();
+        if emission == Emission::Complete && std::mem::take(&mut self.is_ending) {
+            self.with_end(outputs, |chain, end| chain.on_event(Event::End, end))?;
+            return Ok(self.ask_for_emission());
+        }
+        Ok(emission)
+    }
+
     /// How many records may be taken.
     fn room(&mut self, budget: usize, outputs: &mut Outputs) -> usize {
         let room = budget.min(self.router.room(outputs));
@@ -218,10 +235,9 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
         }
         if self.emission != Emission::Complete {
             self.with_end(outputs, |chain, end| chain.on_event(Event::Resume { at_most: limit }, end))?;
-            let then = match self.ask_for_emission() {
-                Emission::Unfinished => Then::Unfinished,
-                Emission::Waiting => Then::Waiting,
+            let then = match self.end_when_complete(outputs)? {
                 Emission::Complete => Then::More,
+                emission => Then::Emitting(emission),
             };
             return Ok(Progress { records: 0, then });
         }
@@ -233,8 +249,8 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
             side.drain(outputs).map_err(|error| failure(&self.name, error))?;
         }
         // What is left of the batch comes after that.
-        if self.declared.emits_after_records && self.ask_for_emission() == Emission::Unfinished {
-            return Ok(Progress { records: step.records, then: Then::Unfinished });
+        if self.declared.emits_after_records && self.ask_for_emission().comes_first() {
+            return Ok(Progress { records: step.records, then: Then::Emitting(self.emission) });
         }
         let then = match step.head {
             HeadStatus::BatchDone => Then::BatchDone,
@@ -257,7 +273,12 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
             }
             TaskEvent::Unassigned => self.with_end(outputs, |chain, end| chain.on_event(Event::Unassigned, end))?,
             TaskEvent::Woken => self.with_end(outputs, |chain, end| chain.on_event(Event::Woken, end))?,
-            TaskEvent::End => self.with_end(outputs, |chain, end| chain.on_event(Event::End, end))?,
+            TaskEvent::End => {
+                // The end of the input is the end of event time.
+                let over = TimeSignal::Watermark(Timestamp::MAX);
+                self.with_end(outputs, |chain, end| chain.on_signal(over, end))?;
+                self.is_ending = true;
+            }
             TaskEvent::Flush => {
                 if self.declared.writes {
                     let flushed = parts::flush(&mut self.chain);
@@ -267,7 +288,7 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
                 return Ok(self.emission);
             }
         }
-        Ok(self.ask_for_emission())
+        self.end_when_complete(outputs)
     }
 
     fn due(&mut self) -> Option<Timestamp> {
@@ -292,6 +313,14 @@ impl<C: Chain, R: Router<C::Out>> Task for BlockTask<C, R> {
         };
         let outcome = TablesOf(&mut self.chain).visit(&mut ask);
         self.trust(outcome)
+    }
+
+    fn get_ready(&mut self) -> Result<bool, Failure> {
+        if !self.declared.prepares {
+            return Ok(true);
+        }
+        let ready = parts::get_ready(&mut self.chain, ROWS_PREPARED_AT_ONCE);
+        self.guard(ready)
     }
 
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<(), Failure> {

@@ -49,6 +49,7 @@ fn kind_of(error: &ErrorKind) -> FailureKind {
         ) => FailureKind::Untrusted,
         ErrorKind::Undecodable { .. } => FailureKind::Input,
         ErrorKind::Declaration { .. } => FailureKind::Mistake,
+        ErrorKind::Killed => FailureKind::Killed,
         _ => FailureKind::Error,
     }
 }

@@ -7,7 +7,7 @@ use millstream_actors::ids::SubtaskId;
 use millstream_actors::packet::Signal;
 use millstream_actors::time::{TimeSignal, Timestamp};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::io::{SplitSignal, Witness};
 use crate::model::{Data, Record, RecordBatch};
 use crate::operator::{Emit, Partition, SideEmitter};
@@ -79,6 +79,10 @@ impl<T, R: Router<T>> Emit<T> for RouterEnd<'_, R> {
         Ok(())
     }
 
+    fn is_killed(&self) -> bool {
+        self.outputs.is_killed()
+    }
+
     /// Splits are nothing to other blocks.
     fn split(&mut self, _signal: SplitSignal) -> Result<()> {
         Ok(())
@@ -141,6 +145,11 @@ fn room_of<T>(buffers: &[Buffer<T>], senders: &[Sender], batch_records: usize) -
     buffers.iter().zip(senders).map(room).min().unwrap_or(usize::MAX)
 }
 
+/// Looked at behind each full batch, so that one record that becomes very many does not keep its subtask from ending.
+fn still_wanted(outputs: &Outputs) -> Result<()> {
+    if outputs.is_killed() { Err(Error::killed()) } else { Ok(()) }
+}
+
 /// Each record into one channel of one edge.
 pub(crate) struct PartitionRouter<T, P> {
     edge: usize,
@@ -166,6 +175,7 @@ impl<T: Data, P: Partition<T>> Router<T> for PartitionRouter<T, P> {
         let buffer = &mut self.buffers[channel];
         if buffer.push(record, self.batch_records) {
             buffer.send(&mut outputs.edge(self.edge)[channel]);
+            return still_wanted(outputs);
         }
         Ok(())
     }
@@ -197,12 +207,14 @@ impl<T: Data + Clone> Router<T> for Broadcaster<T> {
     }
 
     fn route(&mut self, record: Record<T>, outputs: &mut Outputs) -> Result<()> {
+        let mut has_sent = false;
         for (buffer, sender) in self.buffers.iter_mut().zip(outputs.edge(self.edge)) {
             if buffer.push(record.clone(), self.batch_records) {
                 buffer.send(sender);
+                has_sent = true;
             }
         }
-        Ok(())
+        if has_sent { still_wanted(outputs) } else { Ok(()) }
     }
 
     fn flush(&mut self, outputs: &mut Outputs) -> Result<()> {

@@ -5,7 +5,7 @@ use millstream_actors::time::{TimeSignal, Timestamp};
 use super::names::TIMERS;
 use crate::error::Result;
 use crate::model::{Key, KeyHash};
-use crate::operator::small_state::WATERMARK;
+use crate::operator::small_state::{FIRING, WATERMARK};
 use crate::operator::{After, Emission, PartVisitor, SubtaskContext};
 use crate::state::Timers;
 
@@ -65,7 +65,8 @@ impl<K: Key> Clockwork<K> {
             Ok(Timers::open(context.store(&name)?, &name)?)
         };
         let (event, processing) = (timers(TIMERS[0])?, timers(TIMERS[1])?);
-        Ok(Self { event, processing, watermark, firing: None })
+        let firing = context.was_firing(uid)?.then_some(Firing::Event(watermark));
+        Ok(Self { event, processing, watermark, firing })
     }
 
     pub(crate) fn watermark(&self) -> Timestamp {
@@ -121,9 +122,14 @@ impl<K: Key> Clockwork<K> {
         visitor.tables(&mut self.event);
         visitor.tables(&mut self.processing);
         visitor.small_state(uid, WATERMARK, &mut |watermark| watermark.put(&self.watermark));
+        // Timers of processing time that are due fire at once after a restore.
+        visitor.small_state(uid, FIRING, &mut |firing| match self.firing {
+            Some(Firing::Event(_)) => firing.put(&1u8),
+            _ => Ok(()),
+        });
         visitor.due(&mut || Ok(self.processing.next()));
         visitor.emission(After::Events, &mut || {
-            if self.firing.is_some() { Emission::Unfinished } else { Emission::Complete }
+            if self.firing.is_some() { Emission::Interruptible } else { Emission::Complete }
         });
     }
 }

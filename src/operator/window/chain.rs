@@ -66,6 +66,10 @@ where
         self.windows.on_signal(signal, self.out)
     }
 
+    fn is_killed(&self) -> bool {
+        self.out.is_killed()
+    }
+
     fn split(&mut self, signal: SplitSignal) -> Result<()> {
         self.windows.on_split(signal, self.out)
     }

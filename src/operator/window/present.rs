@@ -7,7 +7,7 @@ use millstream_actors::time::Timestamp;
 use super::{TimeDomain, WindowAssigner, WindowTime};
 use crate::error::{Error, Result};
 use crate::model::Record;
-use crate::operator::small_state::WATERMARK;
+use crate::operator::small_state::{FIRED, WATERMARK};
 use crate::operator::watch::Watch;
 use crate::operator::{PartVisitor, SubtaskContext};
 
@@ -19,13 +19,16 @@ use crate::operator::{PartVisitor, SubtaskContext};
 pub(crate) struct Present {
     uid: Arc<str>,
     watermark: Timestamp,
+    /// Until when windows had fired when the operator opened.
+    fired: Timestamp,
     watch: Watch,
 }
 
 impl Present {
     pub(crate) fn open(uid: &str, context: &SubtaskContext) -> Result<Self> {
         let watermark = context.restored_watermark(uid)?;
-        Ok(Self { uid: uid.into(), watermark, watch: Watch::new(&context.clock) })
+        let fired = context.restored_state(uid, FIRED)?.into_iter().min().unwrap_or(watermark);
+        Ok(Self { uid: uid.into(), watermark, fired, watch: Watch::new(&context.clock) })
     }
 
     /// Lists its parts.
@@ -49,7 +52,12 @@ impl Present {
         self.watermark
     }
 
-    /// Hears a watermark. Whether it rises.
+    /// Until when windows had fired in the snapshot that the operator begins with.
+    pub(crate) fn fired_before(&self) -> Timestamp {
+        self.fired
+    }
+
+    /// Receives a watermark. Whether it rises.
     pub(crate) fn advance(&mut self, watermark: Timestamp) -> bool {
         let rises = watermark > self.watermark;
         self.watermark = self.watermark.max(watermark);

@@ -107,8 +107,10 @@ impl Host {
                         return Ok(true);
                     }
                 },
-                Then::Wait(_) | Then::UntilWoken | Then::Blocked | Then::Waiting => return Ok(worked),
-                Then::More | Then::BatchDone | Then::Unfinished => {}
+                Then::Wait(_) | Then::UntilWoken | Then::Blocked | Then::Emitting(Emission::Waiting) => {
+                    return Ok(worked);
+                }
+                Then::More | Then::BatchDone | Then::Emitting(_) => {}
             }
         }
     }
@@ -149,7 +151,7 @@ impl Host {
         while self.in_hand {
             match self.task.run(CHUNK_RECORDS, &mut self.outputs)?.then {
                 Then::BatchDone => self.in_hand = false,
-                Then::Blocked | Then::Waiting => return Ok(false),
+                Then::Blocked | Then::Emitting(Emission::Waiting) => return Ok(false),
                 _ => {}
             }
         }
@@ -163,10 +165,9 @@ impl Host {
     /// Tells the task of an event, and lets it emit all that it has to for it.
     fn tell(&mut self, event: TaskEvent) -> Result<(), Failure> {
         self.emission = self.task.on_event(event, &mut self.outputs)?;
-        while self.emission == Emission::Unfinished {
+        while self.emission.comes_first() {
             self.emission = match self.task.run(CHUNK_RECORDS, &mut self.outputs)?.then {
-                Then::Unfinished => Emission::Unfinished,
-                Then::Waiting => Emission::Waiting,
+                Then::Emitting(emission) => emission,
                 _ => Emission::Complete,
             };
         }
@@ -191,6 +192,7 @@ impl Host {
 
     /// Takes a snapshot, all of it, durably.
     pub(super) fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<SubtaskSnapshot, Failure> {
+        while !self.task.get_ready()? {}
         self.task.snapshot(checkpoint)?;
         let write = loop {
             if let Some(write) = self.task.persist()? {

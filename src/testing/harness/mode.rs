@@ -20,14 +20,24 @@ pub enum Mode {
     Evicted,
     /// Outputs that accept one record at a time.
     Crowded,
+    /// The same, and a new operator, restored from a snapshot, in the middle of emissions that may be interrupted.
+    Interrupted,
     /// All of it by chance: how long batches are, how much outputs accept, when something is restored or evicted.
     Mixed,
 }
 
 impl Mode {
     /// All modes, the simplest first.
-    pub const ALL: [Self; 7] =
-        [Self::Stepwise, Self::Batched, Self::Snapshot, Self::Restored, Self::Evicted, Self::Crowded, Self::Mixed];
+    pub const ALL: [Self; 8] = [
+        Self::Stepwise,
+        Self::Batched,
+        Self::Snapshot,
+        Self::Restored,
+        Self::Evicted,
+        Self::Crowded,
+        Self::Interrupted,
+        Self::Mixed,
+    ];
 }
 
 impl fmt::Display for Mode {
@@ -39,6 +49,7 @@ impl fmt::Display for Mode {
             Self::Restored => "restored",
             Self::Evicted => "evicted",
             Self::Crowded => "crowded",
+            Self::Interrupted => "interrupted",
             Self::Mixed => "mixed",
         })
     }
@@ -60,6 +71,9 @@ pub(super) struct Choices {
     chance: SplitMix64,
 }
 
+/// One in so many places where an emission may be interrupted is one where it is.
+const INTERRUPTED: u64 = 4;
+
 /// Records that outputs accept at once when nothing is crowded.
 const ROOM: usize = 512;
 
@@ -80,13 +94,22 @@ impl Choices {
     /// Records that the outputs accept at once.
     pub(super) fn room(&mut self) -> usize {
         match self.mode {
-            Mode::Crowded => 1,
+            Mode::Crowded | Mode::Interrupted => 1,
             Mode::Mixed => 1 + self.chance.below(3) as usize,
             _ => ROOM,
         }
     }
 
-    /// What happens behind an element.
+    /// What happens in the middle of an emission that may be interrupted.
+    pub(super) fn within(&mut self) -> Between {
+        match self.mode {
+            Mode::Interrupted if self.chance.below(INTERRUPTED) == 0 => Between::Restore,
+            Mode::Mixed => self.between(),
+            _ => Between::Nothing,
+        }
+    }
+
+    /// What happens after an element.
     pub(super) fn between(&mut self) -> Between {
         match self.mode {
             Mode::Snapshot => Between::Snapshot,

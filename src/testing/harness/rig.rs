@@ -39,6 +39,8 @@ pub(super) struct Rig<'a, T> {
     declared: Declared,
     woken: Arc<AtomicBool>,
     choices: Choices,
+    /// Whether a batch has not been taken to its end.
+    in_hand: bool,
     has_ended: bool,
     pub(super) sides: Vec<Box<dyn SideProbe>>,
     pub(super) out: Outlet<T>,
@@ -68,6 +70,7 @@ impl<'a, T: Data> Rig<'a, T> {
             declared: Declared::default(),
             woken: Arc::default(),
             choices,
+            in_hand: false,
             has_ended: false,
             sides,
             out,
@@ -128,10 +131,11 @@ impl<'a, T: Data> Rig<'a, T> {
             }
             let (chain, out) = self.chain();
             let head = chain.run(room, out)?.head;
+            self.in_hand = head != HeadStatus::BatchDone;
             if self.declared.emits_after_records {
                 self.finish()?;
             }
-            if head == HeadStatus::BatchDone {
+            if !self.in_hand {
                 return Ok(());
             }
         }
@@ -191,14 +195,20 @@ impl<'a, T: Data> Rig<'a, T> {
 
     /// Lets the operator emit all that it has left for later.
     fn finish(&mut self) -> Result<()> {
-        let mut fruitless = 0;
+        let (mut fruitless, mut emitted) = (0, self.out.found.len());
         while fruitless < PATIENCE {
             let emission = parts::emission_of(self.chain().0);
+            // Each operator emits something before another one takes its place: what it has to find anew may take long.
+            let has_emitted = self.out.found.len() > std::mem::replace(&mut emitted, self.out.found.len());
+            if emission == Emission::Interruptible && !self.in_hand && has_emitted {
+                let between = self.choices.within();
+                self.interrupt(between)?;
+            }
             let (at_most, before) = (self.choices.room(), self.out.found.len());
             let (chain, out) = self.chain();
             match emission {
                 Emission::Complete => return Ok(()),
-                Emission::Unfinished => chain.on_event(Event::Resume { at_most }, out)?,
+                Emission::Interruptible | Emission::Unfinished => chain.on_event(Event::Resume { at_most }, out)?,
                 Emission::Waiting => chain.on_event(Event::Woken, out)?,
             }
             fruitless = if self.out.found.len() > before { 0 } else { fruitless + 1 };
@@ -208,8 +218,12 @@ impl<'a, T: Data> Rig<'a, T> {
 
     /// Does what the mode does between two elements.
     pub(super) fn between(&mut self) -> Result<()> {
-        self.sides.iter_mut().for_each(|side| side.drain());
         let between = self.choices.between();
+        self.interrupt(between)
+    }
+
+    fn interrupt(&mut self, between: Between) -> Result<()> {
+        self.sides.iter_mut().for_each(|side| side.drain());
         if between == Between::Nothing {
             return Ok(());
         }
@@ -230,6 +244,7 @@ impl<'a, T: Data> Rig<'a, T> {
         let checkpoint = self.checkpoint;
         let chain = self.chain.as_mut().expect("an operator is open from the beginning");
         parts::flush(chain)?;
+        while !parts::get_ready(chain, 1)? {}
         let seals = parts::prepare(chain, checkpoint)?;
         let state = parts::small_states_of(chain)?;
         if let Some(store) = &mut self.store {

@@ -119,7 +119,7 @@ fn refused_after(
     };
     let reason = "nothing is restored";
     let case = OperatorHarness::process_stream(open).input([rec(1), rec(2)]);
-    let without = [Mode::Stepwise, Mode::Batched, Mode::Snapshot, Mode::Crowded, Mode::Mixed];
+    let without = [Mode::Stepwise, Mode::Batched, Mode::Snapshot, Mode::Crowded, Mode::Interrupted, Mode::Mixed];
     without.into_iter().fold(case, |case, mode| case.except(mode, reason)).expect_error(part);
 }
 

@@ -1,25 +1,32 @@
 //! Decides how the records of two streams in a window are paired: every left one with every right one, bit by bit if there
 //! are many.
 
-use std::collections::VecDeque;
-
 use millstream_actors::time::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::sides::parted;
 use super::{Finish, Finishes, Firing};
-use crate::error::Result;
-use crate::model::{Data, Record};
+use crate::error::{Error, Result};
+use crate::model::{Data, Key, KeyHash, Record};
 use crate::operator::window::Keying;
-use crate::operator::{Either, Emit};
+use crate::operator::{Either, Emit, PartVisitor, SubtaskContext};
+use crate::state::WindowTable;
 
 /// Emits what a closure makes of each pair, in the order of the left records, and for one of them in that of the right ones.
 ///
 /// Pairs may be many more than records. So those that there is no room for are not made: their records are kept, outside of
 /// the window, until [`hand_out`](Finishes::hand_out) finds room.
-pub(crate) struct Pairs<L, R, F> {
+///
+/// # State
+/// A row per firing whose pairs have not all been made.
+pub(crate) struct Pairs<K: Key, L, R, F> {
+    uid: String,
     join: F,
-    /// Firings with pairs that are still to be made, the oldest first.
-    owed: VecDeque<Owed<L, R>>,
+    /// Firings with pairs that are still to be made, by their number: the oldest first.
+    pending: Option<WindowTable<i64, K, Pending<L, R>>>,
+    has_pending: bool,
+    next_number: i64,
     /// Pairs that a firing may emit at once.
     room: usize,
     /// Pairs that firings have emitted at once.
@@ -27,7 +34,8 @@ pub(crate) struct Pairs<L, R, F> {
 }
 
 /// The records of a firing, and how far their pairs have been made.
-struct Owed<L, R> {
+#[derive(Serialize, Deserialize)]
+struct Pending<L, R> {
     left: Vec<L>,
     right: Vec<R>,
     next_left: usize,
@@ -35,16 +43,70 @@ struct Owed<L, R> {
     time: Timestamp,
 }
 
-impl<L, R, F> Pairs<L, R, F> {
-    pub(crate) fn new(join: F) -> Self {
-        Self { join, owed: VecDeque::new(), room: 0, spent: 0 }
+impl<L, R> Pending<L, R> {
+    /// Makes the next pairs, at most `budget` of them, which is lowered. Whether they were the last.
+    fn make<O>(
+        &mut self,
+        budget: &mut usize,
+        join: &mut impl FnMut(&L, &R) -> O,
+        mut emit: impl FnMut(O) -> Result<()>,
+    ) -> Result<bool> {
+        while let Some(left) = self.left.get(self.next_left) {
+            if *budget == 0 {
+                return Ok(false);
+            }
+            let rights = self.right.iter().skip(self.next_right).take(*budget);
+            let made = rights.len();
+            for right in rights {
+                emit(join(left, right))?;
+            }
+            *budget -= made;
+            self.next_right += made;
+            if self.next_right == self.right.len() {
+                (self.next_left, self.next_right) = (self.next_left + 1, 0);
+            }
+        }
+        Ok(true)
     }
 }
 
-impl<L, R, O, F> Finishes for Pairs<L, R, F>
+impl<K: Key, L, R, F> Pairs<K, L, R, F> {
+    pub(crate) fn new(join: F) -> Self {
+        Self { uid: String::new(), join, pending: None, has_pending: false, next_number: 0, room: 0, spent: 0 }
+    }
+}
+
+impl<K, L, R, F> Pairs<K, L, R, F>
 where
-    L: Data,
-    R: Data,
+    K: Key,
+    L: Data + Serialize + DeserializeOwned,
+    R: Data + Serialize + DeserializeOwned,
+{
+    fn pending(&mut self) -> Result<&mut WindowTable<i64, K, Pending<L, R>>> {
+        self.pending.as_mut().ok_or_else(|| Error::other(format!("'{}' fires before it is open", self.uid)))
+    }
+
+    /// Takes out the oldest firing.
+    fn take_oldest(&mut self) -> Result<Option<(i64, KeyHash, K, Pending<L, R>)>> {
+        while let Some(number) = self.pending()?.first()? {
+            let mut oldest = None;
+            self.pending()?.take(number, 1, |hash, key, firing| {
+                oldest = Some((number, hash, key.clone(), firing));
+                Ok::<_, Error>(())
+            })?;
+            if oldest.is_some() {
+                return Ok(oldest);
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl<K, L, R, O, F> Finishes for Pairs<K, L, R, F>
+where
+    K: Key,
+    L: Data + Serialize + DeserializeOwned,
+    R: Data + Serialize + DeserializeOwned,
     O: Data,
     F: FnMut(&L, &R) -> O + Send + 'static,
 {
@@ -52,41 +114,49 @@ where
 
     const LEAVES_RESULTS: bool = true;
 
+    fn open(&mut self, uid: &str, context: &mut SubtaskContext) -> Result<()> {
+        uid.clone_into(&mut self.uid);
+        let mut pending = WindowTable::open(context.store(uid)?, &format!("{uid}/pending pairs"))?;
+        let last = pending.namespaces()?.last().copied();
+        (self.has_pending, self.next_number) = (last.is_some(), last.map_or(0, |last| last + 1));
+        self.pending = Some(pending);
+        Ok(())
+    }
+
+    fn parts(&mut self, visitor: &mut dyn PartVisitor) {
+        if let Some(pending) = &mut self.pending {
+            visitor.tables(pending);
+        }
+    }
+
     fn owes(&self) -> bool {
-        !self.owed.is_empty()
+        self.has_pending
     }
 
     fn hand_out<E: Emit<O>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool> {
         *budget = budget.saturating_sub(std::mem::take(&mut self.spent));
-        while let Some(owed) = self.owed.front_mut() {
-            while let Some(left) = owed.left.get(owed.next_left) {
-                if *budget == 0 {
-                    self.room = 0;
-                    return Ok(false);
-                }
-                let rights = owed.right.iter().skip(owed.next_right).take(*budget);
-                let made = rights.len();
-                for right in rights {
-                    out.emit(Record::at((self.join)(left, right), owed.time))?;
-                }
-                *budget -= made;
-                owed.next_right += made;
-                if owed.next_right == owed.right.len() {
-                    (owed.next_left, owed.next_right) = (owed.next_left + 1, 0);
-                }
+        while self.has_pending {
+            let Some((number, hash, key, mut firing)) = self.take_oldest()? else {
+                self.has_pending = false;
+                break;
+            };
+            let time = firing.time;
+            if !firing.make(budget, &mut self.join, |pair| out.emit(Record::at(pair, time)))? {
+                self.pending()?.get_or_insert_with(number, hash, &key, || firing)?;
+                self.room = 0;
+                return Ok(false);
             }
-            self.owed.pop_front();
         }
         self.room = *budget;
         Ok(true)
     }
 }
 
-impl<'a, Z, L, R, O, F> Finish<Z, &'a [Record<Either<L, R>>]> for Pairs<L, R, F>
+impl<'a, Z, L, R, O, F> Finish<Z, &'a [Record<Either<L, R>>]> for Pairs<Z::Key, L, R, F>
 where
     Z: Keying,
-    L: Data + Clone,
-    R: Data + Clone,
+    L: Data + Clone + Serialize + DeserializeOwned,
+    R: Data + Clone + Serialize + DeserializeOwned,
     O: Data,
     F: FnMut(&L, &R) -> O + Send + 'static,
 {
@@ -101,7 +171,7 @@ where
         if pairs == 0 {
             return Ok(());
         }
-        if self.owed.is_empty() && pairs <= self.room {
+        if !self.has_pending && pairs <= self.room {
             (self.room, self.spent) = (self.room - pairs, self.spent + pairs);
             for left in left {
                 right.iter().try_for_each(|right| out.emit(firing.result((self.join)(left, right))))?;
@@ -109,7 +179,10 @@ where
             return Ok(());
         }
         let (left, right) = (left.into_iter().cloned().collect(), right.into_iter().cloned().collect());
-        self.owed.push_back(Owed { left, right, next_left: 0, next_right: 0, time: firing.window.max_timestamp() });
+        let pending = Pending { left, right, next_left: 0, next_right: 0, time: firing.window.max_timestamp() };
+        let number = self.next_number;
+        self.pending()?.get_or_insert_with(number, firing.hash, firing.key, || pending)?;
+        (self.has_pending, self.next_number) = (true, number + 1);
         Ok(())
     }
 }
@@ -121,22 +194,33 @@ mod tests {
     use millstream_actors::ids::Attempt;
 
     use super::*;
-    use crate::model::hash_key;
-    use crate::operator::SubtaskContext;
+    use crate::model::{MaxParallelism, hash_key};
     use crate::operator::window::present::Present;
     use crate::operator::window::{PerKey, TimeWindow};
+    use crate::state::{CrashDisks, StateDir, StateOptions};
     use crate::testing::ManualClock;
 
     const EACH: usize = 100;
 
-    /// Fires a window with as many records of either side.
-    fn fire<F>(pairs: &mut Pairs<usize, usize, F>, out: &mut Vec<Record<(usize, usize)>>)
-    where
-        F: FnMut(&usize, &usize) -> (usize, usize) + Send + 'static,
-    {
+    type Out = Vec<Record<(usize, usize)>>;
+    type Join = fn(&usize, &usize) -> (usize, usize);
+
+    fn opened() -> (Pairs<u8, usize, usize, Join>, SubtaskContext) {
         let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(0)));
-        let time =
-            Present::open("pairs", &SubtaskContext::new(0, 1, Attempt(1), "run", clock)).expect("nothing is read");
+        let mut context = SubtaskContext::new(0, 1, Attempt(1), "run", clock);
+        let options = StateOptions { backend: Some(CrashDisks::default().factory()), ..StateOptions::default() };
+        let state = StateDir::open("memory".as_ref(), options).expect("memory can be opened");
+        let max = MaxParallelism::default_for(1);
+        let store = state.store("pairs", Attempt(1), None, max.range_of(0, 1), max);
+        context.store = Some(store.expect("memory has room"));
+        let mut pairs = Pairs::new((|left: &usize, right: &usize| (*left, *right)) as Join);
+        pairs.open("pairs", &mut context).expect("nothing is read");
+        (pairs, context)
+    }
+
+    /// Fires a window with as many records of either side.
+    fn fire((pairs, context): &mut (Pairs<u8, usize, usize, Join>, SubtaskContext), out: &mut Out) {
+        let time = Present::open("pairs", context).expect("nothing is read");
         let window = TimeWindow::new(Timestamp::from_millis(0), Timestamp::from_millis(10));
         let firing = Firing { hash: hash_key(&0u8), key: &0u8, window, time: &time };
         let records = (0..EACH).flat_map(|number| [Either::Left(number), Either::Right(number)]);
@@ -146,9 +230,10 @@ mod tests {
 
     #[test]
     fn no_more_pairs_are_made_than_there_is_room_for() {
-        let (mut pairs, mut out) = (Pairs::new(|left: &usize, right: &usize| (*left, *right)), Vec::new());
-        fire(&mut pairs, &mut out);
-        fire(&mut pairs, &mut out);
+        let (mut opened, mut out) = (opened(), Vec::new());
+        fire(&mut opened, &mut out);
+        fire(&mut opened, &mut out);
+        let pairs = &mut opened.0;
         assert!(out.is_empty() && pairs.owes(), "there was no room for any");
         let mut calls = 0;
         while pairs.owes() {
@@ -165,14 +250,14 @@ mod tests {
 
     #[test]
     fn pairs_that_there_is_room_for_are_made_at_once_and_count() {
-        let (mut pairs, mut out) = (Pairs::new(|left: &usize, right: &usize| (*left, *right)), Vec::new());
+        let (mut opened, mut out) = (opened(), Vec::new());
         let mut budget = EACH * EACH + 7;
-        assert!(pairs.hand_out(&mut budget, &mut out).expect("nothing fails"));
-        fire(&mut pairs, &mut out);
-        assert_eq!((out.len(), pairs.owes()), (EACH * EACH, false));
-        assert!(pairs.hand_out(&mut budget, &mut out).expect("nothing fails"));
+        assert!(opened.0.hand_out(&mut budget, &mut out).expect("nothing fails"));
+        fire(&mut opened, &mut out);
+        assert_eq!((out.len(), opened.0.owes()), (EACH * EACH, false));
+        assert!(opened.0.hand_out(&mut budget, &mut out).expect("nothing fails"));
         assert_eq!(budget, 7);
-        fire(&mut pairs, &mut out);
-        assert_eq!((out.len(), pairs.owes()), (EACH * EACH, true));
+        fire(&mut opened, &mut out);
+        assert_eq!((out.len(), opened.0.owes()), (EACH * EACH, true));
     }
 }

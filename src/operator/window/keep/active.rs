@@ -181,14 +181,14 @@ impl<K: Key> ActivePanes<K> {
                 }
             }
         }
-        self.give_back(keys);
+        drop(self.give_back(keys));
         Ok(())
     }
 
-    /// Takes the memory of keys that were found back.
-    pub(super) fn give_back(&mut self, mut keys: Vec<ActiveKey<K>>) {
-        keys.clear();
+    /// Takes the memory of keys that were found back, and gives the keys.
+    pub(super) fn give_back(&mut self, keys: Vec<ActiveKey<K>>) -> impl Iterator<Item = (KeyHash, K)> + '_ {
         self.found = keys;
+        self.found.drain(..).map(|found| (found.hash, found.key))
     }
 
     /// The panes of a window.

@@ -3,7 +3,7 @@
 use millstream_actors::time::{Timespan, Timestamp};
 use millstream_actors::time_view::NextFiring;
 
-use super::{Fires, Keeper, Late, Parts, Rule, end_at_once, forget_windows};
+use super::{Fires, Keeper, Late, Parts, Rule, Shown, end_at_once, forget_windows};
 use crate::error::{Error, Result};
 use crate::model::{Data, KeyHash, Keyed, Record};
 use crate::operator::window::contents::{Contents, Firing};
@@ -22,6 +22,8 @@ pub(crate) struct Aligned<Z: Keying, T, A, C: Contents<Z, T>> {
     assigner: A,
     contents: C,
     rows: WindowTable<TimeWindow, Z::Key, C::Held>,
+    /// The keys of a window that fires, if records may come into it later.
+    shown: Option<Shown<Z::Key>>,
     rule: Rule,
     late: Late<T>,
     /// Behind all windows of event time that have fired at their end. Those of processing time are over with that.
@@ -34,8 +36,10 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Aligned<Z, T, 
     pub(crate) fn open<R>(parts: Parts<A, R, C, T>, time: &Present, context: &mut SubtaskContext) -> Result<Self> {
         let Parts { assigner, contents, rule, late, .. } = parts;
         let rows = WindowTable::open(context.store(time.uid())?, time.uid())?;
-        let fired = behind_windows_until(rule.fired_before(time.watermark()));
-        Ok(Self { assigner, contents, rows, rule, late, fired, latest: TimeWindow::ALWAYS })
+        let fired = behind_windows_until(rule.fired_before(time));
+        // Windows that are over when they fire lose their rows one by one. Others keep them.
+        let shown = if rule.allows_late() { Some(Shown::open(time.uid(), context)?) } else { None };
+        Ok(Self { assigner, contents, rows, shown, rule, late, fired, latest: TimeWindow::ALWAYS })
     }
 
     /// Puts a record into a window of its key.
@@ -81,6 +85,12 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Aligned<Z, T, 
     /// Does a part of a job. Whether it is done.
     fn work<E: Emit<C::Out>>(&mut self, job: Job, budget: &mut usize, time: &Present, out: &mut E) -> Result<bool> {
         let (contents, window) = (&mut self.contents, job.window);
+        if !job.takes
+            && let Some(shown) = &mut self.shown
+            && !shown.begin(window, budget)?
+        {
+            return Ok(false);
+        }
         let at_most = *budget;
         if job.takes {
             return self.rows.take(window, at_most, |hash, key, held| {
@@ -92,8 +102,15 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Aligned<Z, T, 
                 }
             });
         }
+        let mut shown = self.shown.as_mut();
         self.rows.show(window, at_most, |hash, key, held| {
             *budget = budget.saturating_sub(1);
+            if let Some(shown) = &mut shown {
+                if shown.has(window, hash, key)? {
+                    return Ok(());
+                }
+                shown.add([(hash, key.clone())]);
+            }
             contents.fire(&Firing { hash, key, window, time }, held, out)
         })
     }
@@ -196,6 +213,11 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
             return Ok(true);
         }
         while let Some(job) = self.next_job(until)? {
+            if domain == TimeDomain::Event && job.fires {
+                // Windows fire in the order of their ends: all that end earlier have.
+                let before = job.window.max_timestamp() - Timespan::from_millis(1);
+                self.fired = self.fired.max(behind_windows_until(before));
+            }
             if *budget == 0 || !self.work(job, budget, time, out)? {
                 return Ok(false);
             }
@@ -204,11 +226,23 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
                 self.fired = self.fired.max(job.window);
             }
         }
+        if let Some(shown) = &mut self.shown
+            && !shown.forget(budget)?
+        {
+            return Ok(false);
+        }
         if domain == TimeDomain::Event {
             self.fired = self.fired.max(behind_windows_until(until));
         }
         let rule = self.rule;
         forget_windows(&mut self.contents, |window| rule.over_at(window) <= until, budget)
+    }
+
+    fn fired(&self) -> Option<Timestamp> {
+        let last = self.fired.max_timestamp();
+        // Another window of the same end may not have fired.
+        let is_alone = self.fired.start() == Timestamp::MAX;
+        Some(if is_alone { last } else { last - Timespan::from_millis(1) })
     }
 
     fn owes(&self) -> bool {
@@ -239,6 +273,9 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
 
     fn parts(&mut self, visitor: &mut dyn PartVisitor) {
         visitor.tables(&mut self.rows);
+        if let Some(shown) = &mut self.shown {
+            shown.parts(visitor);
+        }
         self.contents.parts(visitor);
     }
 }

@@ -249,6 +249,10 @@ where
         forget_windows(&mut self.contents, |window| rule.over_at(window) <= until, budget)
     }
 
+    fn fired(&self) -> Option<Timestamp> {
+        None
+    }
+
     fn owes(&self) -> bool {
         self.contents.owes()
     }

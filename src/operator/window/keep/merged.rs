@@ -54,7 +54,7 @@ where
         let asks = rule.fires() == Fires::WhenAsked;
         let asking = if asks { Some(Asking::open(uid, trigger, context)?) } else { None };
         let wakes = Timers::open(context.store(uid)?, &format!("{uid}/timers"))?;
-        let fired = rule.fired_before(time.watermark());
+        let fired = rule.fired_before(time);
         Ok(Self { assigner, asking, contents, rows, wakes, rule, late, fired, replaced: Vec::new() })
     }
 
@@ -260,6 +260,10 @@ where
             self.fired = self.fired.max(until);
         }
         Ok(true)
+    }
+
+    fn fired(&self) -> Option<Timestamp> {
+        Some(self.fired)
     }
 
     fn owes(&self) -> bool {

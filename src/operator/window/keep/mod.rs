@@ -9,6 +9,7 @@ mod merged;
 mod operator;
 mod rule;
 mod shared;
+mod shown;
 
 pub(crate) use late::LateTo;
 pub(crate) use operator::{WindowOperator, WindowSettings};
@@ -22,6 +23,7 @@ use millstream_actors::time_view::NextFiring;
 use rule::Fires;
 pub(crate) use rule::Rule;
 use shared::Shared;
+use shown::Shown;
 
 use super::contents::Contents;
 use super::local::KeyedPartial;
@@ -75,6 +77,9 @@ trait Keeper<Z: Keying, T>: Send + 'static {
         time: &Present,
         out: &mut E,
     ) -> Result<bool>;
+
+    /// Until when windows of event time have fired with all their keys; `None` if windows need not know it.
+    fn fired(&self) -> Option<Timestamp>;
 
     /// As [`Contents::owes`].
     fn owes(&self) -> bool;

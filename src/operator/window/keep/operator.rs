@@ -7,6 +7,7 @@ use super::{Aligned, Asked, Fires, Keeper, Late, LateTo, Merged, Parts, Rule, Sh
 use crate::error::Result;
 use crate::metrics::{Counter, UNFIRED};
 use crate::model::{Data, Keyed, Record};
+use crate::operator::small_state::{FIRED, FIRING};
 use crate::operator::window::contents::Contents;
 use crate::operator::window::local::KeyedPartial;
 use crate::operator::window::present::Present;
@@ -165,7 +166,10 @@ where
             _ => Kept::Aligned(Aligned::open(parts, &time, context)?),
         };
         let unfired = context.counter(UNFIRED);
-        Ok(Self { kept, time, advancing: None, fires_with_records, waits_for_clock, unfired })
+        let (until, is_firing) = (time.watermark(), context.was_firing(uid)?);
+        let signal = Some(TimeSignal::Watermark(until));
+        let advancing = is_firing.then_some(Advancing { domain: TimeDomain::Event, until, signal });
+        Ok(Self { kept, time, advancing, fires_with_records, waits_for_clock, unfired })
     }
 
     /// Takes what was aggregated of records of a key before they came here.
@@ -292,11 +296,19 @@ where
     fn parts(&mut self, visitor: &mut dyn PartVisitor) {
         each_kept!(&mut self.kept, keeper => keeper.parts(visitor));
         self.time.parts(visitor);
+        let uid = self.time.uid();
+        visitor.small_state(uid, FIRED, &mut |fired| {
+            each_kept!(&self.kept, keeper => keeper.fired()).map_or(Ok(()), |until| fired.put(&until))
+        });
+        // What is due by the clock fires at once after a restore.
+        let is_firing = matches!(self.advancing, Some(Advancing { domain: TimeDomain::Event, .. }));
+        visitor.small_state(uid, FIRING, &mut |firing| if is_firing { firing.put(&1u8) } else { Ok(()) });
         if self.waits_for_clock {
             visitor.due(&mut || each_kept!(&mut self.kept, keeper => keeper.next_due(TimeDomain::Processing)));
         }
         let after = if C::LEAVES_RESULTS { After::Records } else { After::Events };
-        visitor.emission(after, &mut || if self.is_unfinished() { Emission::Unfinished } else { Emission::Complete });
+        visitor
+            .emission(after, &mut || if self.is_unfinished() { Emission::Interruptible } else { Emission::Complete });
         if self.fires_with_records {
             visitor.room(&mut || RECORDS_THAT_OWE);
         }

@@ -99,10 +99,10 @@ impl Rule {
         TimeWindow::new(last, last + Timespan::from_millis(1))
     }
 
-    /// Until when windows have fired when an operator opens at `watermark`. Processing time begins anew.
-    pub(crate) fn fired_before(self, watermark: Timestamp) -> Timestamp {
+    /// Until when windows have fired when an operator opens. Processing time begins anew.
+    pub(crate) fn fired_before(self, time: &Present) -> Timestamp {
         match self.domain {
-            TimeDomain::Event => watermark,
+            TimeDomain::Event => time.fired_before(),
             TimeDomain::Processing => Timestamp::MIN,
         }
     }

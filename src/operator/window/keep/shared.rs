@@ -6,7 +6,7 @@ use millstream_actors::time::Timestamp;
 use millstream_actors::time_view::NextFiring;
 
 use super::active::{ActiveKey, ActivePanes, Place, Run};
-use super::{Keeper, Late, Parts, Rule, end_at_once, forget_windows};
+use super::{Keeper, Late, Parts, Rule, Shown, end_at_once, forget_windows};
 use crate::error::{Error, Result};
 use crate::model::{Data, KeyHash, Keyed, Record};
 use crate::operator::window::contents::{Contents, Firing};
@@ -31,6 +31,8 @@ pub(crate) struct Shared<Z: Keying, T, A, C: Contents<Z, T>> {
     contents: C,
     rows: WindowTable<TimeWindow, Z::Key, C::Held>,
     active: ActivePanes<Z::Key>,
+    /// The keys of a window of event time that fires.
+    shown: Option<Shown<Z::Key>>,
     rule: Rule,
     late: Late<T>,
     /// Windows until this time have fired.
@@ -65,13 +67,17 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Shared<Z, T, A
         let Parts { contents, rule, late, .. } = parts;
         let rows = WindowTable::open(context.store(time.uid())?, time.uid())?;
         let active = ActivePanes::open(time.uid(), &panes, rule.domain, context)?;
-        let fired = rule.fired_before(time.watermark());
+        let fired = rule.fired_before(time);
         let latest = Latest::of(panes.pane_at(Timestamp::MIN), &mut panes);
+        // Of windows of the clock, the rows of keys say themselves how far they have fired.
+        let is_event = rule.domain == TimeDomain::Event;
+        let shown = if is_event { Some(Shown::open(time.uid(), context)?) } else { None };
         Ok(Self {
             panes,
             contents,
             rows,
             active,
+            shown,
             rule,
             late,
             fired,
@@ -208,7 +214,18 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Shared<Z, T, A
         time: &Present,
         out: &mut E,
     ) -> Result<bool> {
-        let (keys, done) = self.active.find(run, budget)?;
+        let (mut keys, done) = self.active.find(run, budget)?;
+        if let Some(shown) = self.shown.as_mut().filter(|shown| shown.has_any()) {
+            let mut failure = None;
+            keys.retain(|key| match shown.has(run.window, key.hash, &key.key) {
+                Ok(is_shown) => !is_shown,
+                Err(error) => {
+                    failure = Some(error);
+                    false
+                }
+            });
+            failure.map_or(Ok(()), Err)?;
+        }
         let merged = self.merge(run, &keys)?;
         for (key, merged) in keys.iter().zip(&merged) {
             if let Some(held) = merged {
@@ -216,7 +233,10 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Shared<Z, T, A
                 self.contents.fire(&firing, held, out)?;
             }
         }
-        self.active.have_fired(run, keys)?;
+        match &mut self.shown {
+            Some(shown) => shown.add(self.active.give_back(keys)),
+            None => self.active.have_fired(run, keys)?,
+        }
         Ok(done)
     }
 }
@@ -317,6 +337,11 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
             return Ok(true);
         }
         while let Some(window) = self.first()?.filter(|window| window.max_timestamp() <= until) {
+            if let Some(shown) = &mut self.shown
+                && !shown.begin(window, budget)?
+            {
+                return Ok(false);
+            }
             let mut run = self.active.run_of(window, &mut self.panes)?;
             let mut done = false;
             while !done {
@@ -327,6 +352,11 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
                 done = self.fire(&mut run, budget, time, out)?;
             }
             self.has_fired(window);
+        }
+        if let Some(shown) = &mut self.shown
+            && !shown.forget(budget)?
+        {
+            return Ok(false);
         }
         self.fired = self.fired.max(until);
         self.fired_at_the_end = None;
@@ -353,6 +383,10 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
         forget_windows(&mut self.contents, |window| rule.over_at(window) <= until, budget)
     }
 
+    fn fired(&self) -> Option<Timestamp> {
+        Some(self.fired)
+    }
+
     fn owes(&self) -> bool {
         self.contents.owes()
     }
@@ -370,7 +404,7 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
             while !done {
                 let (keys, all_found) = self.active.find(&mut run, &mut usize::MAX.clone())?;
                 unfired += self.merge(&run, &keys)?.iter().flatten().count() as u64;
-                self.active.give_back(keys);
+                drop(self.active.give_back(keys));
                 done = all_found;
             }
             self.has_fired(window);
@@ -385,6 +419,9 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
     fn parts(&mut self, visitor: &mut dyn PartVisitor) {
         visitor.tables(&mut self.rows);
         visitor.tables(&mut self.active);
+        if let Some(shown) = &mut self.shown {
+            shown.parts(visitor);
+        }
         self.contents.parts(visitor);
     }
 }
