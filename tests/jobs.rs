@@ -10,10 +10,12 @@ mod jobs {
     mod event_time;
     mod files;
     mod flow_control;
+    mod interruptions;
     mod joins;
     mod keyed_functions;
     mod keyed_states;
     mod local_aggregation;
+    mod metrics;
     mod operator_states;
     mod operators;
     mod plan_errors;
