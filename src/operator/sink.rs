@@ -14,9 +14,6 @@ use crate::io::{Capture, Committer, Sink, SinkWriter};
 use crate::metrics::{Counter, RECORDS_OUT};
 use crate::model::Record;
 
-/// Records written between two looks at whether anybody still wants them.
-const LOOK_EVERY: u64 = 4096;
-
 /// Transactions that are sealed and not known to be committed, each with the checkpoint it belongs to.
 const PENDING: StateKind<'_> = StateKind::split("pending transactions");
 
@@ -56,13 +53,11 @@ impl<S: Sink> Operator for SinkOperator<S> {
     type Out = Infallible;
 
     #[inline(always)]
-    fn on_record<E: Emit<Infallible>>(&mut self, record: Record<S::In>, out: &mut E) -> Result<()> {
-        let written = match &mut self.0 {
-            Outlet::Own(writes) => writes.write(record)?,
-            Outlet::Captured(writes) => writes.write(record)?,
-        };
-        // One record upstream may have become very many.
-        if written % LOOK_EVERY == 0 && out.is_killed() { Err(Error::killed()) } else { Ok(()) }
+    fn on_record<E: Emit<Infallible>>(&mut self, record: Record<S::In>, _out: &mut E) -> Result<()> {
+        match &mut self.0 {
+            Outlet::Own(writes) => writes.write(record),
+            Outlet::Captured(writes) => writes.write(record),
+        }
     }
 
     fn on_event<E: Emit<Infallible>>(&mut self, event: Event, _out: &mut E) -> Result<()> {
@@ -113,9 +108,9 @@ impl<S: Sink> TwoPhase<S> {
     }
 
     #[inline(always)]
-    fn write(&mut self, record: Record<S::In>) -> Result<u64> {
-        self.writer.write(record)?;
-        Ok(self.records_out.add(1))
+    fn write(&mut self, record: Record<S::In>) -> Result<()> {
+        self.records_out.add(1);
+        self.writer.write(record)
     }
 
     fn on_event(&mut self, event: Event) -> Result<()> {

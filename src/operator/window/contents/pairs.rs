@@ -43,6 +43,14 @@ struct Pending<L, R> {
     time: Timestamp,
 }
 
+/// A firing that was taken out of the table, with its place there.
+struct Taken<K, L, R> {
+    number: i64,
+    hash: KeyHash,
+    key: K,
+    firing: Pending<L, R>,
+}
+
 impl<L, R> Pending<L, R> {
     /// Makes the next pairs, at most `budget` of them, which is lowered. Whether they were the last.
     fn make<O>(
@@ -87,11 +95,11 @@ where
     }
 
     /// Takes out the oldest firing.
-    fn take_oldest(&mut self) -> Result<Option<(i64, KeyHash, K, Pending<L, R>)>> {
+    fn take_oldest(&mut self) -> Result<Option<Taken<K, L, R>>> {
         while let Some(number) = self.pending()?.first()? {
             let mut oldest = None;
             self.pending()?.take(number, 1, |hash, key, firing| {
-                oldest = Some((number, hash, key.clone(), firing));
+                oldest = Some(Taken { number, hash, key: key.clone(), firing });
                 Ok::<_, Error>(())
             })?;
             if oldest.is_some() {
@@ -136,7 +144,7 @@ where
     fn hand_out<E: Emit<O>>(&mut self, budget: &mut usize, out: &mut E) -> Result<bool> {
         *budget = budget.saturating_sub(std::mem::take(&mut self.spent));
         while self.has_pending {
-            let Some((number, hash, key, mut firing)) = self.take_oldest()? else {
+            let Some(Taken { number, hash, key, mut firing }) = self.take_oldest()? else {
                 self.has_pending = false;
                 break;
             };
