@@ -21,21 +21,23 @@ impl<T> RecordBatch<T> {
     }
 
     /// Adds a record.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, record: Record<T>) {
         if record.time.is_some() || !self.times.is_empty() {
-            if self.times.len() == self.times.capacity() {
-                // As much room as the values have, at once.
-                let wanted = self.values.capacity().max(self.values.len() + 1);
-                self.times.reserve_exact(wanted - self.times.len());
-            }
-            // Records before the first one with a time have none.
-            if self.times.len() < self.values.len() {
-                self.times.resize(self.values.len(), Timestamp::NONE);
+            if self.times.len() == self.times.capacity() || self.times.len() < self.values.len() {
+                self.make_room_for_times();
             }
             self.times.push(record.time);
         }
         self.values.push(record.value);
+    }
+
+    /// Makes room for as many times as for values. Records before the first one with a time have none.
+    #[cold]
+    fn make_room_for_times(&mut self) {
+        let wanted = self.values.capacity().max(self.values.len() + 1);
+        self.times.reserve_exact(wanted - self.times.len());
+        self.times.resize(self.values.len(), Timestamp::NONE);
     }
 
     /// How many records there are.

@@ -146,6 +146,7 @@ fn room_of<T>(buffers: &[Buffer<T>], senders: &[Sender], batch_records: usize) -
 }
 
 /// Looked at behind each full batch, so that one record that becomes very many does not keep its subtask from ending.
+#[inline(never)]
 fn still_wanted(outputs: &Outputs) -> Result<()> {
     if outputs.is_killed() { Err(Error::killed()) } else { Ok(()) }
 }
