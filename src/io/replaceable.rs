@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::script::{LanePosition, Lanes, ScriptReader};
 use super::surroundings::Surroundings;
 use super::{ReadStatus, Source, SourceReader, SplitEnumerator, SplitNumber, SplitProgress};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::model;
 use crate::operator::{Emit, SubtaskContext};
 
 /// What a source has, or what the script in its place has.
@@ -86,7 +87,7 @@ impl<S: Source> SourceReader for EitherReader<S> {
         match (&mut self.0, split) {
             (Either::Own(reader), Either::Own(split)) => reader.add_split(number, split),
             (Either::Scripted(reader), Either::Scripted(split)) => reader.add_split(number, split),
-            _ => Err(crate::error::Error::other("the checkpoint was taken with another input than this")),
+            _ => Err(Error::other("the checkpoint was taken with another input than this")),
         }
     }
 
@@ -125,6 +126,17 @@ impl<S: Source> SourceReader for EitherReader<S> {
             Either::Own(reader) => reader.pause_split(split, is_paused),
             Either::Scripted(reader) => reader.pause_split(split, is_paused),
         }
+    }
+
+    fn checkpoint_complete(&mut self, checkpoint: CheckpointId, positions: &[Self::Split]) -> Result<()> {
+        let Either::Own(reader) = &mut self.0 else { return Ok(()) };
+        // Splits need not be clonable, but those of a snapshot can be encoded: they were.
+        let own = positions.iter().filter_map(|position| match position {
+            Either::Own(split) => Some(model::encode(split).and_then(|bytes| model::decode(&bytes))),
+            Either::Scripted(_) => None,
+        });
+        let own = own.collect::<Result<Vec<S::Split>, _>>().map_err(|source| Error::codec("a position", source))?;
+        reader.checkpoint_complete(checkpoint, &own)
     }
 
     fn progress(&self, split: SplitNumber) -> Option<SplitProgress> {

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::model::Data;
 use crate::operator::SubtaskContext;
 
-/// A kind of output. `docs/connectors.md` teaches to write one.
+/// A kind of output.
 ///
 /// # Recovery
 /// Two-phase commit: at the barrier of checkpoint n the writer seals what it wrote into transactions, which become part

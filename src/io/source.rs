@@ -11,7 +11,7 @@ use crate::operator::{SideId, SubtaskContext};
 /// A kind of input.
 ///
 /// The input is cut into splits: files, partitions, ranges of keys. One enumerator per source hands them to readers;
-/// each subtask of the source has one reader. `docs/connectors.md` teaches to write one.
+/// each subtask of the source has one reader.
 ///
 /// # Recovery
 /// A checkpoint holds the enumerator (with the splits not yet handed out) and, per reader, its unfinished splits with
