@@ -19,7 +19,7 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What happened, in words.
     pub message: String,
-    /// The error behind it, if there is one: [`source`](std::error::Error::source) leads to it.
+    /// The error that caused it, if there is one: [`source`](std::error::Error::source) leads to it.
     pub cause: Option<Cause>,
 }
 
@@ -120,7 +120,7 @@ impl SeamError {
         matches!(self, Self::Transient(_))
     }
 
-    /// The error behind it.
+    /// The error that caused it.
     #[must_use]
     pub fn cause(&self) -> &Cause {
         let (Self::Untrusted(cause) | Self::Transient(cause) | Self::Mistake(cause)) = self;

@@ -8,14 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Counter(Arc<AtomicU64>);
 
 impl Counter {
-    /// Adds `n`, and gives the sum.
+    /// Adds `n`.
     #[inline]
-    #[expect(clippy::must_use_candidate, reason = "most callers only count")]
-    pub fn add(&self, n: u64) -> u64 {
+    pub fn add(&self, n: u64) {
         // One writer: a plain load and store, much cheaper than a locked addition.
-        let sum = self.0.load(Ordering::Relaxed).wrapping_add(n);
-        self.0.store(sum, Ordering::Relaxed);
-        sum
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
     }
 
     /// The count so far.

@@ -226,13 +226,14 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
                 self.fired = self.fired.max(job.window);
             }
         }
+        if domain == TimeDomain::Event {
+            self.fired = self.fired.max(behind_windows_until(until));
+        }
+        // A snapshot between two parts of this must already know that all of them have fired.
         if let Some(shown) = &mut self.shown
             && !shown.forget(budget)?
         {
             return Ok(false);
-        }
-        if domain == TimeDomain::Event {
-            self.fired = self.fired.max(behind_windows_until(until));
         }
         let rule = self.rule;
         forget_windows(&mut self.contents, |window| rule.over_at(window) <= until, budget)

@@ -353,13 +353,14 @@ impl<Z: Keying, T: Data, A: WindowAssigner<T>, C: Contents<Z, T>> Keeper<Z, T> f
             }
             self.has_fired(window);
         }
+        self.fired = self.fired.max(until);
+        self.fired_at_the_end = None;
+        // A snapshot between two parts of this must already know that all of them have fired.
         if let Some(shown) = &mut self.shown
             && !shown.forget(budget)?
         {
             return Ok(false);
         }
-        self.fired = self.fired.max(until);
-        self.fired_at_the_end = None;
         self.latest.place = None;
         let rule = self.rule;
         while let Some(pane) = self.rows.first()? {
